@@ -1,0 +1,94 @@
+"""Values and derivatives of a loss on flat points."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from mnemo_jax.errors import UserError
+from mnemo_jax.landscape import Landscape
+
+Args = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A landscape's loss as the engine calls it: flat ``x [d]`` and arguments to a scalar.
+
+    Equal fields mean an equal (and equally hashed) object, so that a landscape built twice compiles once.
+    """
+
+    function: Callable[..., Any]
+    unravel: Callable[[Array], Any] | None
+    scalar: bool
+
+    def __call__(self, x: Array, args: Args) -> Array:
+        """Return the loss at ``x`` of shape ``[d]``, in ``x``'s precision."""
+        point = x[0] if self.scalar else x if self.unravel is None else self.unravel(x)
+        return self.function(point, **args)
+
+
+def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
+    """Return the loss and its arguments in the run's precision, after checking that it is a pure scalar function.
+
+    A one-dimensional loss sees shape ``[1]``; when it answers with shape ``[1]`` it wants the scalar instead.
+
+    Raises:
+        UserError: the loss fails, returns no scalar, or leaves the chosen precision.
+    """
+    args = {key: _cast(value, dtype) for key, value in landscape.args.items()}
+    x = jax.ShapeDtypeStruct((landscape.dim,), dtype)
+    loss = Loss(landscape.loss, landscape.unravel, scalar=False)
+    out = _shape(loss, x, args, landscape.name)
+    if out.shape == (1,) and landscape.dim == 1 and landscape.unravel is None:
+        loss = Loss(landscape.loss, None, scalar=True)
+        out = _shape(loss, x, args, landscape.name)
+    if not hasattr(out, "shape") or out.shape != ():
+        shape = getattr(out, "shape", type(out).__name__)
+        raise UserError(f"loss {landscape.name!r} returns {shape}, not a scalar; sum or average its parts")
+    if out.dtype != dtype:
+        raise UserError(
+            f"loss {landscape.name!r} returns {out.dtype} for a point in {jnp.dtype(dtype)}; a constant array inside it "
+            f"probably has another precision: build it with dtype=x.dtype"
+        )
+    return loss, args
+
+
+def _shape(loss: Loss, x: jax.ShapeDtypeStruct, args: Args, name: str) -> Any:
+    """Return the loss's output shape, tracing value and gradient."""
+    try:
+        out = jax.eval_shape(loss, x, args)
+        if getattr(out, "shape", None) == ():
+            jax.eval_shape(jax.grad(loss), x, args)
+    except jax.errors.JAXTypeError as error:
+        raise UserError(f"loss {name!r} is not a pure JAX function: {_first_line(error)}") from error
+    except Exception as error:  # whatever a user's function raises is the user's to read, in one line
+        raise UserError(f"loss {name!r} fails: {type(error).__name__}: {_first_line(error)}") from error
+    return out
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _cast(value: Any, dtype: Any) -> Array:
+    array = jnp.asarray(value)
+    return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) or array.dtype == jnp.int64 else array
+
+
+def hessian(loss: Loss) -> Callable[[Array, Args], Array]:
+    """Return the function ``(x, args) -> H`` with ``H`` of shape ``[d, d]``, forward over reverse."""
+    return jax.jacfwd(jax.grad(loss))
+
+
+def from_pytree(loss: Callable[..., Any], example: Any, **fields: Any) -> Landscape:
+    """Return the landscape of a loss on a pytree of arrays shaped like ``example``.
+
+    Other keywords are the fields of `Landscape`; ``dim`` follows from the example.
+    """
+    flat, unravel = ravel_pytree(example)
+    return Landscape(loss=loss, dim=flat.size, unravel=unravel, **fields)

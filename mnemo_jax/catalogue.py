@@ -1,0 +1,165 @@
+"""Distinct points: clusters by distance and loss, and an order that does not depend on the starts."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+MERGE = 1e-6  # box lengths within which two polished points of equal loss are the same
+
+
+class Table(NamedTuple):
+    """Critical points, one row each, float64 unless said; a block's own table or the whole run's catalogue.
+
+    Attributes:
+        x: ``[n, d]``.
+        loss, gradient: loss and gradient norm.
+        eigenvalues: ``[n, d]`` of the Hessian, ascending; NaN at kinks.
+        zero: size at or below which an eigenvalue counts as zero.
+        index, nullity, kind: int32; ``kind`` a `Kind`.
+        order: int32, order of the derivative that decided a degenerate point, 0 where none was needed or found.
+        family: int32, 0 a single point, 1 points joined by a walk along their null space, 2 not separated.
+        radius: distance within which Newton's method is expected to come here.
+        step: the polish's last step, the error of ``x``.
+        first: int64, smallest start number among the members; ``x`` is that start's polished point.
+        count: int64, starts labelled with the point.
+        spread: largest distance of a member's polished point from ``x``.
+    """
+
+    x: np.ndarray
+    loss: np.ndarray
+    gradient: np.ndarray
+    eigenvalues: np.ndarray
+    zero: np.ndarray
+    index: np.ndarray
+    nullity: np.ndarray
+    kind: np.ndarray
+    order: np.ndarray
+    family: np.ndarray
+    radius: np.ndarray
+    step: np.ndarray
+    first: np.ndarray
+    count: np.ndarray
+    spread: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Table":
+        """Return the rows asked for, in that order."""
+        return Table(*(column[rows] for column in self))
+
+
+class Metric(NamedTuple):
+    """How far apart points of a landscape are.
+
+    Attributes:
+        lower: ``[d]``.
+        period: ``[d]``, 0 on axes that do not close.
+        length: half the longest side of the box.
+        curvature: the landscape's Hessian scale.
+    """
+
+    lower: np.ndarray
+    period: np.ndarray
+    length: float
+    curvature: float
+
+    def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return distances ``[n]`` between points ``[n, d]``, the short way round on closed axes."""
+        gap = a - b
+        safe = np.where(self.period > 0, self.period, 1.0)
+        gap = np.where(self.period > 0, gap - safe * np.round(gap / safe), gap)
+        return np.sqrt(np.sum(gap**2, axis=-1))
+
+    def wrap(self, x: np.ndarray) -> np.ndarray:
+        """Return points ``[n, d]`` with closed axes counted from 0 to below their period."""
+        safe = np.where(self.period > 0, self.period, 1.0)
+        wrapped = np.mod(x - self.lower, safe)
+        wrapped = np.where(wrapped < safe, wrapped, 0.0)  # rounding can land exactly on the period
+        return np.where(self.period > 0, wrapped, x)
+
+    def tree(self, x: np.ndarray) -> cKDTree:
+        """Return a k-d tree of points ``[n, d]`` under this distance; query it with wrapped points."""
+        return cKDTree(self.wrap(x), boxsize=self.period if np.any(self.period > 0) else None)
+
+
+def cells(x: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
+    """Group points ``[n, d]`` by the cell of a grid they lie in.
+
+    Returns:
+        the smallest row number of each cell's members, and per point the number of its cell. Cells are told apart by
+        a 64-bit hash; two that collide would be one group, which callers tell by the distance of its members.
+    """
+    multipliers = np.random.default_rng(7).integers(1, 2**63, size=x.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    codes = np.floor(x / size).astype(np.int64).astype(np.uint64)
+    hashed = np.zeros(len(x), np.uint64)
+    for column, multiplier in zip(codes.T, multipliers, strict=True):
+        hashed = (hashed ^ column) * multiplier
+        hashed ^= hashed >> np.uint64(29)
+    _, first, inverse = np.unique(hashed, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def cluster(table: Table, metric: Metric) -> np.ndarray:
+    """Return the cluster number ``[n]`` of each point: linked when near *and* of equal loss, in any order of rows."""
+    size = MERGE * metric.length
+    reach = size + 2.0 * float(np.max(table.step, initial=0.0))
+    # Coincident points would make quadratically many pairs: one row stands for all in a cell far below the radius.
+    some, cell = cells(table.x, size / (4.0 * np.sqrt(table.x.shape[1])))
+    pairs = metric.tree(table.x[some]).query_pairs(reach, output_type="ndarray")
+    a, b = some[pairs[:, 0]], some[pairs[:, 1]]
+    near = metric.between(table.x[a], table.x[b]) <= size + table.step[a] + table.step[b]
+    rounding = 64 * np.finfo(float).eps * (np.abs(table.loss[a]) + metric.curvature * metric.length**2)
+    equal = np.abs(table.loss[a] - table.loss[b]) <= metric.curvature * size**2 + rounding
+    links = pairs[near & equal]
+    graph = coo_array((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(len(some), len(some)))
+    return connected_components(graph, directed=False)[1][cell]
+
+
+def merge(table: Table, groups: np.ndarray, metric: Metric) -> tuple[Table, np.ndarray]:
+    """Merge the rows of each group into one, kept in order of their smallest start number.
+
+    Returns:
+        the merged table and, per old row, the number of its new one.
+    """
+    by_start = np.lexsort((table.first, groups))
+    _, begin = np.unique(groups[by_start], return_index=True)
+    rows = by_start[begin]  # in each group the row with the smallest start number
+    order = np.argsort(table.first[rows], kind="stable")
+    number = np.empty(len(rows), np.int64)
+    number[order] = np.arange(len(rows))
+    new = number[np.searchsorted(groups[rows], groups)]
+    merged = table.take(rows[order])
+    spread = np.zeros(len(rows))
+    np.maximum.at(spread, new, metric.between(table.x, merged.x[new]) + table.spread)
+    count = np.bincount(new, weights=table.count, minlength=len(rows)).astype(np.int64)
+    return merged._replace(spread=spread, count=count), new
+
+
+def canonical_order(table: Table, metric: Metric) -> np.ndarray:
+    """Return the rows in canonical order: by loss, ties by coordinates.
+
+    Values closer than rounding tie as chains, not by rounding to a grid, whose cell borders would part equal values.
+    """
+    rounding = 1e-9 * np.maximum(np.abs(table.loss), 1e-3 * metric.curvature * metric.length**2)
+    keys = [_rank(table.loss, rounding)]
+    keys += [_rank(column, np.full(len(column), MERGE * metric.length)) for column in table.x.T]
+    return np.lexsort(keys[::-1])
+
+
+def _rank(values: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """Return ranks in which values that follow each other within the tolerance are equal."""
+    order = np.argsort(values, kind="stable")
+    gaps = np.diff(values[order]) > tolerance[order][1:]
+    rank = np.empty(len(values), np.int64)
+    rank[order] = np.concatenate([[0], np.cumsum(gaps)]) if len(values) else []
+    return rank
+
+
+def ambiguous(table: Table, metric: Metric) -> np.ndarray:
+    """Return the rows whose cluster is wider than a tenth of the gap to the next point: labels there may mix."""
+    if len(table.x) < 2:
+        return np.empty(0, np.int64)
+    tree = metric.tree(table.x)
+    gap = tree.query(tree.data, k=2)[0][:, 1]
+    return np.flatnonzero((table.spread > gap / 10) & (table.family == 0))

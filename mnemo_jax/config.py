@@ -1,0 +1,267 @@
+"""Configs: TOML files with typed keys, dotted overrides, and one clear sentence for every mistake."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as choice
+
+from mnemo_jax.errors import UserError
+from mnemo_jax.landscape import Landscape, Symmetry
+from mnemo_jax.plan import Plan, Recording, complete, default_tile, function_words
+from mnemo_jax.starts import Starts, count
+from mnemo_jax.stopping import Stop
+from mnemo_jax.types import Tile
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+PerAxis = float | tuple[float, ...]
+
+
+@choice(frozen=True, kw_only=True, config=STRICT)
+class LossTable:
+    """``[loss]``: exactly one of ``name``, ``expression`` and ``function``, and what is known of it."""
+
+    name: str | None = None
+    expression: str | None = None
+    function: str | None = None
+    args: dict[str, Any] = Field(default_factory=dict)
+    dim: Annotated[int, Ge(1)] | None = None
+    lower: PerAxis | None = None
+    upper: PerAxis | None = None
+    periodic: bool | tuple[bool, ...] | None = None
+    symmetry: tuple[Symmetry, ...] | None = None
+    learning_rate: float | None = None
+
+
+@choice(frozen=True, kw_only=True, config=STRICT)
+class TileTable:
+    """``[tile]``: the shape of the engine's inner program, keys left out taking the default for the loss."""
+
+    lanes: int | None = None
+    steps: int | None = None
+    unroll: int | None = None
+    layout: Literal["lanes_last", "lanes_first"] | None = None
+    refill: float | None = None
+
+
+def _one_or_more_keys(table: Any) -> Any:
+    return table if not isinstance(table, Mapping) or "kind" in table else {"kind": "uniform", **table}
+
+
+@choice(frozen=True, kw_only=True, config=STRICT)
+class Config:
+    """One run as a config file says it."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    seed: Annotated[int, Ge(0), Le(2**63 - 1)] = 0
+    precision: Literal["float32", "float64"] = "float64"
+    loss: LossTable
+    starts: Annotated[Starts, BeforeValidator(_one_or_more_keys)]
+    optimizer: dict[str, Any] = Field(default_factory=lambda: {"name": "sgd"})
+    stop: Stop = Field(default_factory=Stop)
+    tile: TileTable = Field(default_factory=TileTable)
+    record: Recording = Field(default_factory=Recording)
+    observables: dict[str, str] = Field(default_factory=dict)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of config files, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mnemo_jax config"} | TypeAdapter(
+        Config
+    ).json_schema()
+
+
+def read(path: Path, overrides: Iterable[str] = ()) -> Config:
+    """Return the config in a TOML file after dotted overrides such as ``optimizer.learning_rate=0.05``.
+
+    Raises:
+        UserError: file, key and value of the first mistake, and what would be right.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: is not TOML: {error}") from error
+    for override in overrides:
+        _override(table, override)
+    return parse(table, str(path))
+
+
+def parse(table: Mapping[str, Any], source: str) -> Config:
+    """Return the config of a table read from ``source``."""
+    try:
+        return TypeAdapter(Config).validate_json(json.dumps(table, default=str))
+    except ValidationError as error:
+        raise UserError(f"{source}: {_sentence(error)}") from error
+
+
+def _override(table: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise UserError(f"{text!r} is not an override; write key.subkey=value")
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise UserError(f"{text!r}: {part!r} is a value, not a table")
+    table[parts[-1]] = _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    """Return an override's value as TOML reads it, a bare word as text; 1e6 stands for a whole number."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return int(value) if isinstance(value, float) and value.is_integer() and "." not in text else value
+
+
+def _sentence(error: ValidationError) -> str:
+    """Return the first mistake as ``key: what is wrong``, with a suggestion for misspelt keys."""
+    first = error.errors()[0]
+    tags = {"uniform", "normal", "grid", "sobol", "points"}
+    path = [str(p) for p in first["loc"] if p not in tags and not str(p).startswith(("float", "tuple", "bool", "int"))]
+    key = ".".join(path) or "config"
+    match first["type"]:
+        case "unexpected_keyword_argument" | "extra_forbidden":
+            known = _keys(path[:-1], first["loc"])
+            close = difflib.get_close_matches(path[-1], known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
+            return f"{key}: unknown key{hint}"
+        case "missing" | "missing_argument" | "missing_keyword_only_argument":
+            return f"{key}: is missing"
+        case "union_tag_invalid":
+            return f"{key}.kind: {first['input'].get('kind')!r} is not one of {', '.join(sorted(tags))}"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{key}: {message}, got {json.dumps(first['input'], default=str)}"
+
+
+def _keys(path: list[str], loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys allowed in the table at ``path``."""
+    node: Any = schema()
+    definitions = node["$defs"]
+    for part in path:
+        node = node.get("properties", {}).get(part, {})
+        if "oneOf" in node:
+            node = {"$ref": node["discriminator"]["mapping"][next(p for p in loc if p in node["discriminator"]["mapping"])]}
+        node = next((n for n in node.get("anyOf", []) if "$ref" in n or "items" in n), node)
+        node = node.get("items", node)
+        if "$ref" in node:
+            node = definitions[node["$ref"].rsplit("/", 1)[-1]]
+    return sorted(node.get("properties", {}))
+
+
+def plan(config: Config, source: str, platform: str) -> Plan:
+    """Return the plan of a config with every default filled in.
+
+    Raises:
+        UserError: what the config asks for does not exist or does not fit together.
+    """
+    from mnemo_jax import optimizers
+
+    try:
+        landscape, words = _landscape(config.loss)
+        optimizer = complete(optimizers.parse(config.optimizer), landscape)
+        given = {key: value for key, value in vars(config.tile).items() if value is not None and not key.startswith("_")}
+        default = default_tile(landscape.dim, platform)
+        made = Plan(
+            name=config.name,
+            landscape=landscape,
+            loss=words,
+            starts=config.starts,
+            optimizer=optimizer,
+            stop=config.stop,
+            tile=Tile(**{**vars_of(default), **given}),
+            recording=config.record,
+            seed=config.seed,
+            precision=config.precision,
+            observables={name: _observable(name, path) for name, path in config.observables.items()},
+        )
+        count(made.starts, landscape)
+    except ValidationError as error:
+        raise UserError(f"{source}: tile.{_sentence(error)}") from error
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+    return made
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    """Return a frozen choice's fields as a dict."""
+    return {key: getattr(value, key) for key in value.__dataclass_fields__}
+
+
+def _landscape(table: LossTable) -> tuple[Landscape, dict[str, Any]]:
+    given = [key for key in ("name", "expression", "function") if getattr(table, key) is not None]
+    if len(given) != 1:
+        raise UserError(f"loss: give exactly one of name, expression and function, not {' and '.join(given) or 'none'}")
+    match given[0]:
+        case "name":
+            return _built_in(table), {"name": table.name}
+        case "expression":
+            from mnemo_jax.losses.expression import from_expression
+
+            function, dim = from_expression(str(table.expression), table.dim)
+            return _own(table, function, dim, str(table.expression)), {"expression": table.expression}
+        case _:
+            from mnemo_jax.losses.function import from_path
+
+            function = from_path(str(table.function))
+            if table.dim is None:
+                raise UserError("loss.dim: is missing; a function does not say how many coordinates it takes")
+            words = {"path": table.function, **function_words(function)}
+            return _own(table, function, table.dim, str(table.function)), words
+
+
+def _built_in(table: LossTable) -> Landscape:
+    from dataclasses import replace
+
+    from mnemo_jax import losses
+
+    args = dict(table.args) if table.dim is None else {**table.args, "dim": table.dim}
+    landscape = losses.build(str(table.name), args)
+    changes: dict[str, Any] = {
+        key: value
+        for key, value in (
+            ("lower", table.lower),
+            ("upper", table.upper),
+            ("periodic", table.periodic),
+            ("symmetries", table.symmetry),
+            ("learning_rate", table.learning_rate),
+        )
+        if value is not None
+    }
+    return replace(landscape, **changes)
+
+
+def _own(table: LossTable, function: Any, dim: int, name: str) -> Landscape:
+    missing = [key for key in ("lower", "upper") if getattr(table, key) is None]
+    if missing:
+        raise UserError(f"loss.{missing[0]}: is missing; starts are drawn from the box lower to upper")
+    return Landscape(
+        loss=function,
+        dim=dim,
+        lower=table.lower,  # type: ignore[arg-type]
+        upper=table.upper,  # type: ignore[arg-type]
+        name=name,
+        formula=name,
+        args=table.args,
+        learning_rate=table.learning_rate,
+        periodic=table.periodic or (),  # type: ignore[arg-type]
+        symmetries=table.symmetry or (),
+    )
+
+
+def _observable(name: str, path: str) -> Any:
+    from mnemo_jax.losses.function import from_path
+
+    if not name.isidentifier():
+        raise UserError(f"observables.{name}: is not a name; use letters, digits and _")
+    return from_path(path)

@@ -1,0 +1,165 @@
+"""What a critical point is: index, nullity and kind, with the numbers they rest on."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh, PartitionSpec
+
+from mnemo_jax.calculus import Args, Loss, hessian
+from mnemo_jax.polish import Polished, Scales, eigen_floor, polish
+from mnemo_jax.types import Kind
+
+PROBES = 8  # fixed random directions that look for kinks and bound third derivatives
+KINK_STEP = 1e-6  # half-distance of the wider of the two gradient differences, in box lengths
+TILE = (64, 4096)  # points judged at once on a CPU device and on others
+KINK_SHRINK = 32.0
+"""A smooth gradient's difference shrinks with the distance; one across a kink does not."""
+
+
+class Point(NamedTuple):
+    """One critical point with the numbers its kind rests on; float64.
+
+    Attributes:
+        x: ``[d]``.
+        loss, gradient: loss and gradient norm there.
+        eigenvalues: ``[d]`` of the Hessian, ascending.
+        zero: eigenvalues at most this large in size count as zero.
+        index, nullity: number of negative and of zero eigenvalues, int32.
+        kind: int32, a `Kind`; ``DEGENERATE`` until higher derivatives have been looked at when ``nullity > 0``.
+        radius: distance within which Newton's method is expected to come here (Newton-Kantorovich, with third
+            derivatives sampled, not bounded).
+        step, moved: the polish's last step and its way in all.
+        left: whether the polish wandered off, so that the end point has no critical point.
+    """
+
+    x: Array
+    loss: Array
+    gradient: Array
+    eigenvalues: Array
+    zero: Array
+    index: Array
+    nullity: Array
+    kind: Array
+    radius: Array
+    step: Array
+    moved: Array
+    left: Array
+
+
+def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Point:
+    """Return kind, index and nullity of one polished point.
+
+    An eigenvalue is zero when it is within rounding of the Hessian plus what the remaining error of the point may
+    have changed: ``64 d eps H_scale + 2 ||D3 f|| ||last Newton step||``.
+    """
+    x = found.x
+    grad, second = partial(jax.grad(loss), args=args), partial(hessian(loss), args=args)
+    matrix = second(x)
+    values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
+    probes = _probes(x.size)
+    third = jax.vmap(lambda v: jnp.linalg.norm(jax.jvp(second, (x,), (v,))[1]))(probes)
+    # The largest of a few random directions stands for the norm over all: each sees about 1/sqrt(d) of it.
+    bound = jnp.sqrt(x.size) * jnp.max(third)
+    zero = eigen_floor(x.size, scales) + 2.0 * bound * found.step
+    negative, null = jnp.sum(values < -zero), jnp.sum(jnp.abs(values) <= zero)
+    kind = jnp.where(negative == 0, Kind.MINIMUM, jnp.where(negative == x.size, Kind.MAXIMUM, Kind.SADDLE))
+    kind = jnp.where(null > 0, Kind.DEGENERATE, kind)
+    kink = _kinked(grad, x, scales, probes)
+    smallest = jnp.min(jnp.abs(values))
+    return Point(
+        x=x,
+        loss=loss(x, args),
+        gradient=jnp.linalg.norm(grad(x)),
+        eigenvalues=jnp.where(kink, jnp.nan, values),
+        zero=zero,
+        index=jnp.where(kink, 0, negative).astype(jnp.int32),
+        nullity=jnp.where(kink, 0, null).astype(jnp.int32),
+        kind=jnp.where(kink, Kind.KINK, kind).astype(jnp.int32),
+        radius=jnp.where(null > 0, 0.0, smallest / (4.0 * jnp.maximum(bound, 1e-3 * smallest / scales.length))),
+        step=found.step,
+        moved=found.moved,
+        left=jnp.where(kink, found.moved > KINK_STEP * scales.length, found.left),
+    )
+
+
+def _probes(dim: int) -> np.ndarray:
+    """Return fixed random unit directions ``[probes, d]``: fixed, so that verdicts do not depend on a seed."""
+    directions = np.random.default_rng(0).standard_normal((PROBES, dim))
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def _kinked(grad: partial[Array], x: Array, scales: Scales, probes: np.ndarray) -> Array:
+    """Whether gradient or curvature jumps at ``x``: their differences across it do not shrink with the distance."""
+
+    def across(h: Array, v: Array) -> tuple[Array, Array]:
+        (ahead, turn_ahead), (behind, turn_behind) = (
+            jax.jvp(grad, (x + side * h * v,), (jnp.asarray(v),)) for side in (1.0, -1.0)
+        )
+        return jnp.linalg.norm(ahead - behind), jnp.linalg.norm(turn_ahead - turn_behind)
+
+    wide = KINK_STEP * scales.length
+    slope, curvature = jax.vmap(partial(across, wide))(probes)
+    slope_near, curvature_near = jax.vmap(partial(across, wide / KINK_SHRINK))(probes)
+    jumps = (slope_near > 0.1 * slope) & (slope > 1e-3 * scales.gradient)
+    bends = (curvature_near > 0.5 * curvature) & (curvature > 1e-3 * scales.hessian)
+    return jnp.any(jumps | bends) | ~jnp.all(jnp.isfinite(grad(x)))
+
+
+def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
+    """Close in on the tip near ``x0 [d]`` by steps of fixed, geometrically shrinking length down the gradient."""
+
+    def shrink(k: int, x: Array) -> Array:
+        g = jax.grad(loss)(x, args)
+        size = jnp.linalg.norm(g)
+        return x - jnp.where(size > 0, 1e-2 * scales.length * 0.9**k / size, 0.0) * g
+
+    end = jax.lax.fori_loop(0, 320, shrink, x0)
+    # Where autodiff has no gradient at all the point itself is judged.
+    end = jnp.where(jnp.all(jnp.isfinite(jax.grad(loss)(x0, args))), end, x0)
+    zero = jnp.zeros((), x0.dtype)
+    point = classify(Polished(end, zero, zero, zero, jnp.array(True)), args, scales, loss=loss)
+    kink = (point.kind == Kind.KINK) & jnp.isfinite(point.loss)
+    return point._replace(moved=jnp.linalg.norm(end - x0), left=~kink)
+
+
+def _judged(x0: Array, near: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
+    return classify(polish(x0, args, scales, near, loss=loss), args, scales, loss=loss)
+
+
+@partial(jax.jit, static_argnames=("loss", "one", "mesh"))
+def _on_devices(points: tuple[Array, ...], args: Args, scales: Scales, *, loss: Loss, one: Any, mesh: Mesh) -> Point:
+    def part(points: tuple[Array, ...], args: Args, scales: Scales) -> Point:
+        return jax.vmap(lambda *p: one(*p, args, scales, loss=loss))(*points)
+
+    split, whole = PartitionSpec("device"), PartitionSpec()
+    return jax.shard_map(part, mesh=mesh, in_specs=(split, whole, whole), out_specs=split, check_vma=False)(
+        points, args, scales
+    )
+
+
+def _in_tiles(one: Any, points: tuple[np.ndarray, ...], args: Args, scales: Scales, loss: Loss, mesh: Mesh) -> Point:
+    """Map over points in tiles of one fixed shape, so that a point's numbers do not depend on its company."""
+    size = TILE[mesh.devices.flat[0].platform != "cpu"] * mesh.size
+    number = len(points[0])
+    if not number:
+        shape = jax.eval_shape(partial(one, loss=loss), *(jnp.asarray(np.zeros(p.shape[1:], p.dtype)) for p in points), args, scales)
+        return Point(*(np.empty((0, *s.shape), s.dtype) for s in shape))
+    done = []
+    for begin in range(0, number, size):
+        rows = np.minimum(np.arange(begin, begin + size), number - 1)
+        done.append(_on_devices(tuple(p[rows] for p in points), args, scales, loss=loss, one=one, mesh=mesh))
+    return Point(*(np.concatenate([np.asarray(c) for c in column])[:number] for column in zip(*done, strict=True)))
+
+
+def judge(x: np.ndarray, near: np.ndarray, args: Args, scales: Scales, *, loss: Loss, mesh: Mesh) -> Point:
+    """Polish and classify end points ``x [n, d]`` (float64); ``near [n]`` says which come from converged descents."""
+    return _in_tiles(_judged, (x, near), args, scales, loss, mesh)
+
+
+def settle(x: np.ndarray, args: Args, scales: Scales, *, loss: Loss, mesh: Mesh) -> Point:
+    """Look for a kink near points ``x [n, d]`` where descents cannot settle; those without one have *left*."""
+    return _in_tiles(_settled, (x,), args, scales, loss, mesh)

@@ -1,0 +1,307 @@
+"""The end of a run: from all block files to the catalogue, the labels, the estimates and the fingerprint."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mnemo_jax import estimates, store
+from mnemo_jax.catalogue import Table, ambiguous, canonical_order, cluster, merge
+from mnemo_jax.families import families
+from mnemo_jax.labelling import Judge
+from mnemo_jax.picture import picture
+from mnemo_jax.plan import Plan
+from mnemo_jax.starts import SCRAMBLINGS, Grid, Sobol, is_independent
+from mnemo_jax.symmetry import zero_modes
+from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, points_of, points_table
+from mnemo_jax.types import REPORTED, Outcome
+
+LABELLED = (Outcome.CONVERGED.word, Outcome.FINISHED.word)
+DURATIONS = (10, 100, 1000, 10_000)  # steps, at which the share of starts that stalled longer is given
+
+
+def finish(plan: Plan, folder: Path, judge: Judge, grad_tol: float) -> None:
+    """Write catalogue, labels and summary of a record whose blocks are all there."""
+    names = sorted(path.name for path in (folder / "starts").glob("*.parquet"))
+    tables = [points_of(store.read_table(folder / "points" / name)) for name in names]
+    catalogue, new = _merged(tables, judge)
+    kept = np.sort(np.argsort(catalogue.first, kind="stable")[: plan.recording.catalogue])
+    order = kept[canonical_order(catalogue.take(kept), judge.metric)]
+    number = np.full(len(catalogue.x), -1)
+    number[order] = np.arange(len(order))
+    labels = number[new]  # of every row of every block's table, in order of blocks
+    catalogue = catalogue.take(order)
+    sizes = [len(table.x) for table in tables]
+    blocks = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
+    points = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
+    store.write_table(folder / "catalogue.parquet", points_table(catalogue))
+    store.write_table(
+        folder / "labels.parquet",
+        pa.table({"block": blocks, "point": points, "label": store.nullable(labels.astype(np.int64))}),
+    )
+    view = _Rows(plan, folder, names, np.split(labels, np.cumsum(sizes)[:-1]), len(catalogue.x))
+    summary = _summary(plan, catalogue, view, grad_tol)
+    summary["ambiguous"] = ambiguous(catalogue, judge.metric).tolist()
+    summary["scales"] = {name: float(value) for name, value in judge.scales._asdict().items()}
+    picture(plan, folder, judge)
+    store.write_json(folder / "summary.json", summary | {"fingerprint": _fingerprint(view, catalogue, summary)})
+
+
+def _merged(tables: list[Table], judge: Judge) -> tuple[Table, np.ndarray]:
+    """Merge the blocks' tables, flat families into one entry each; return the new row of every old one."""
+    whole = Table(*(np.concatenate(columns) for columns in zip(*tables, strict=True)))
+    if not len(whole.x):
+        return whole, np.empty(0, np.int64)
+    merged, new = merge(whole, cluster(whole, judge.metric), judge.metric)
+    groups, how = families(
+        merged, judge.args, judge.scales, judge.metric, zero_modes(judge.landscape), loss=judge.loss
+    )
+    merged = merged._replace(family=how)
+    merged, again = merge(merged, groups, judge.metric)
+    return merged, again[new]
+
+
+class _Rows:
+    """What the summary needs of all starts, gathered block by block so that memory stays flat."""
+
+    def __init__(self, plan: Plan, folder: Path, names: list[str], labels: list[np.ndarray], size: int) -> None:
+        self.outcomes = dict.fromkeys((outcome.word for outcome in REPORTED), 0)
+        self.counts = np.zeros(size, np.int64)
+        self.steps = _Histograms(size)
+        self.longest = np.zeros(len(DURATIONS), np.int64)
+        self.totals = dict.fromkeys(("starts", "stalls", "steps", "stalling"), 0)
+        self.observed: dict[str, list[np.ndarray]] = {name: [] for name in plan.observables}
+        self.replicates = np.zeros((SCRAMBLINGS, size), np.int64) if isinstance(plan.starts, Sobol) else None
+        self.cells: list[np.ndarray] = []
+        self.hash = hashlib.sha256()
+        self.uncatalogued = 0
+        self.stalls = _Stalls(size, self.hash)
+        for name, local in zip(names, labels, strict=True):
+            self._add(plan, store.read_table(folder / "starts" / name), local)
+            self.stalls.add(store.read_table(folder / "stalls" / name), local)
+
+    def _add(self, plan: Plan, table: pa.Table, local: np.ndarray) -> None:
+        codes = _codes(table["outcome"])
+        point = table["point"].fill_null(-1).to_numpy()
+        named = np.where(point >= 0, local[point], -1) if len(local) else np.full(len(point), -1)
+        ended = np.isin(codes, [OUTCOMES.index(word) for word in LABELLED])
+        label = np.where(ended, named, -1)
+        for outcome in REPORTED:
+            self.outcomes[outcome.word] += int(np.sum(codes == outcome))
+        self.uncatalogued += int(np.sum(ended & (point >= 0) & (named < 0)))
+        self.counts += np.bincount(label[label >= 0], minlength=len(self.counts))
+        steps = table["steps"].to_numpy()
+        self.steps.add(label, steps)
+        self.totals["starts"] += len(label)
+        self.totals["steps"] += int(steps.sum(dtype=np.int64))
+        self.totals["stalls"] += int(table["stalls"].to_numpy().sum(dtype=np.int64))
+        self.totals["stalling"] += int(np.sum(table["stalls"].to_numpy() > 0))
+        if self.replicates is not None:
+            which = table["start"].to_numpy() // (plan.count // SCRAMBLINGS)
+            np.add.at(self.replicates, (which[label >= 0], label[label >= 0]), 1)
+        if isinstance(plan.starts, Grid):
+            self.cells.append(label)
+        for values in (codes, steps, named, *(table[c].to_numpy() for c in ("stalls", "stalled", "final"))):
+            self.hash.update(np.ascontiguousarray(values.astype(np.int64)).tobytes())
+        for name, parts in self.observed.items():
+            values = table[name].to_numpy().astype(np.float64)
+            self.hash.update(values.tobytes())
+            parts.append(_moments(values, label, len(self.counts)))
+
+
+def _codes(column: pa.ChunkedArray) -> np.ndarray:
+    return pc.index_in(column.cast(pa.string()), value_set=pa.array(OUTCOMES)).to_numpy()
+
+
+def _moments(values: np.ndarray, label: np.ndarray, size: int) -> np.ndarray:
+    """Return number, sum, smallest and largest of the values per label ``[4, size]``."""
+    inside = label >= 0
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
+    np.minimum.at(low, label[inside], values[inside])
+    np.maximum.at(high, label[inside], values[inside])
+    number = np.bincount(label[inside], minlength=size)
+    return np.stack([number, np.bincount(label[inside], values[inside], minlength=size), low, high])
+
+
+class _Histograms:
+    """Median steps per label from counts of (label, steps) pairs, exact and mergeable."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.keys = np.empty(0, np.int64)
+        self.counts = np.empty(0, np.int64)
+
+    def add(self, label: np.ndarray, steps: np.ndarray) -> None:
+        """Count the pairs of one block."""
+        inside = label >= 0
+        keys, counts = np.unique((label[inside].astype(np.int64) << 32) | steps[inside], return_counts=True)
+        keys, place = np.unique(np.concatenate([self.keys, keys]), return_inverse=True)
+        self.counts = np.bincount(place, np.concatenate([self.counts, counts]), minlength=len(keys)).astype(np.int64)
+        self.keys = keys
+
+    def medians(self) -> np.ndarray:
+        """Return the lower median of the steps per label, -1 for labels without starts."""
+        label = self.keys >> 32
+        medians = np.full(self.size, -1, np.int64)
+        if not len(label):
+            return medians
+        total = np.bincount(label, self.counts, minlength=self.size)
+        before = np.concatenate([[0], np.cumsum(total)])[label]
+        half = np.cumsum(self.counts) - before >= total[label] / 2
+        rows = np.flatnonzero(half)[::-1]  # assigned last to first, so that the first of each label stays
+        medians[label[rows]] = self.keys[rows] & 0xFFFFFFFF
+        return medians
+
+
+class _Stalls:
+    """Stalls counted by the critical point they were at (the last row: a flat region)."""
+
+    def __init__(self, size: int, hashed: Any) -> None:
+        self.hash = hashed
+        self.number = np.zeros(size + 1, np.int64)
+        self.censored = np.zeros(size + 1, np.int64)
+        self.length = np.zeros(size + 1, np.int64)
+        self.longest = np.zeros(size + 1, np.int64)
+        self.histogram = _Histograms(size + 1)
+        self.longer = np.zeros(len(DURATIONS), np.int64)
+
+    def add(self, table: pa.Table, local: np.ndarray) -> None:
+        """Count one block's stalls."""
+        size = len(self.number) - 1
+        point = table["point"].fill_null(-1).to_numpy()
+        at = np.where(point >= 0, local[point], -1) if len(local) else np.full(len(point), -1)
+        at = np.where(at >= 0, at, size)
+        length = table["length"].to_numpy()
+        self.number += np.bincount(at, minlength=size + 1)
+        self.censored += np.bincount(at[table["censored"].to_numpy(zero_copy_only=False)], minlength=size + 1)
+        self.length += np.bincount(at, length, minlength=size + 1).astype(np.int64)
+        np.maximum.at(self.longest, at, length)
+        self.histogram.add(at, length)
+        start = table["start"].to_numpy()
+        for values in (start, table["entry"].to_numpy(), length, at):
+            self.hash.update(np.ascontiguousarray(values.astype(np.int64)).tobytes())
+        for k, duration in enumerate(DURATIONS):
+            self.longer[k] += len(np.unique(start[length > duration]))
+
+
+def _summary(plan: Plan, catalogue: Table, rows: _Rows, grad_tol: float) -> dict[str, Any]:
+    shares = _shares(plan, rows)
+    unseen = _unseen(plan, catalogue, rows)
+    medians = rows.steps.medians()
+    return {
+        "schema": store.SCHEMA,
+        "name": plan.name,
+        "seed": plan.seed,
+        "starts": plan.count,
+        "grad_tol": grad_tol,
+        "outcomes": rows.outcomes,
+        "catalogue_size": len(catalogue.x),
+        "uncatalogued": rows.uncatalogued,
+        "unlabelled": rows.outcomes["converged"] + rows.outcomes["finished"] - int(rows.counts.sum()) - rows.uncatalogued,
+        "shares": {
+            "count": rows.counts,
+            "share": shares.share,
+            "interval": shares.interval,
+            "interval_simultaneous": shares.simultaneous,
+            "median_steps": medians,
+        },
+        "interval_meaning": _meaning(plan),
+        "unseen": {
+            "mass": unseen.mass,
+            "interval": unseen.interval,
+            "minima_estimate": unseen.points_estimate,
+            "reason": unseen.reason,
+        },
+        "stalls": _stall_summary(plan, catalogue, rows),
+        "observables": {name: _observable(parts) for name, parts in rows.observed.items()},
+        "steps": rows.totals["steps"],
+    }
+
+
+def _meaning(plan: Plan) -> str:
+    if isinstance(plan.starts, Sobol):
+        return "95 % t intervals over 16 independent scramblings"
+    if isinstance(plan.starts, Grid):
+        return "bounds from cells whose neighbours have another label; no confidence intervals"
+    if is_independent(plan.starts):
+        return "95 % Wilson intervals"
+    return "shares of the points given, which are no sample: no intervals"
+
+
+def _shares(plan: Plan, rows: _Rows) -> estimates.Shares:
+    if rows.replicates is not None:
+        return estimates.replicated(rows.replicates, plan.count // SCRAMBLINGS)
+    if isinstance(plan.starts, Grid):
+        labels = np.concatenate(rows.cells).reshape(plan.starts.shape)
+        return estimates.gridded(labels, len(rows.counts), plan.landscape.periodic)
+    if is_independent(plan.starts):
+        return estimates.independent(rows.counts, plan.count)
+    nothing = np.full((len(rows.counts), 2), np.nan)
+    return estimates.Shares(rows.counts / plan.count, nothing, nothing)
+
+
+def _unseen(plan: Plan, catalogue: Table, rows: _Rows) -> estimates.Unseen:
+    if not is_independent(plan.starts):
+        return estimates.Unseen(None, None, None, "starts are not drawn independently")
+    if rows.uncatalogued:
+        return estimates.Unseen(None, None, None, "the catalogue is full, so that not all points are told apart")
+    if np.any(catalogue.family == FAMILIES.index("not_separated")):
+        return estimates.Unseen(None, None, None, "a flat family is not separated into points")
+    return estimates.unseen(rows.counts, plan.count)
+
+
+def _stall_summary(plan: Plan, catalogue: Table, rows: _Rows) -> dict[str, Any]:
+    stalls = rows.stalls
+    median = stalls.histogram.medians()
+    share = estimates.independent(np.array([rows.totals["stalling"], *stalls.longer]), plan.count)
+    places = []
+    for row in np.flatnonzero(stalls.number):
+        flat = row == len(catalogue.x)
+        places.append({
+            "at": "flat region" if flat else KINDS[catalogue.kind[row]],
+            "label": None if flat else int(row),
+            "index": None if flat else int(catalogue.index[row]),
+            "escape_rate": None if flat or catalogue.index[row] == 0 else float(-catalogue.eigenvalues[row, 0]),
+            "stalls": int(stalls.number[row]),
+            "censored": int(stalls.censored[row]),
+            "median_length": int(median[row]),
+            "mean_length": float(stalls.length[row] / stalls.number[row]),
+            "longest": int(stalls.longest[row]),
+        })
+    places.sort(key=lambda place: -place["stalls"])
+    return {
+        "total": rows.totals["stalls"],
+        "starts": rows.totals["stalling"],
+        "share": float(share.share[0]),
+        "interval": share.interval[0],
+        "longer_than": [
+            {"steps": steps, "starts": int(n), "share": float(s), "interval": i}
+            for steps, n, s, i in zip(DURATIONS, stalls.longer, share.share[1:], share.interval[1:], strict=True)
+        ],
+        "places": places,
+    }
+
+
+def _observable(parts: list[np.ndarray]) -> dict[str, np.ndarray]:
+    whole = np.stack(parts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = whole[:, 1].sum(axis=0) / whole[:, 0].sum(axis=0)
+    return {"mean": mean, "smallest": whole[:, 2].min(axis=0), "largest": whole[:, 3].max(axis=0)}
+
+
+def _fingerprint(rows: _Rows, catalogue: Table, summary: dict[str, Any]) -> str:
+    """Return SHA-256 over the starts' columns in order, the catalogue and the estimates.
+
+    The catalogue's spread and ambiguity, which depend on how starts were cut into blocks, stay outside.
+    """
+    whole = rows.hash.copy()
+    for name, column in catalogue._asdict().items():
+        if name != "spread":
+            whole.update(np.ascontiguousarray(column).tobytes())
+    told = {key: value for key, value in summary.items() if key not in ("ambiguous", "observables")}
+    whole.update(json.dumps(store.strict(told), sort_keys=True).encode())
+    return whole.hexdigest()

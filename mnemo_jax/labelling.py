@@ -1,0 +1,234 @@
+"""From the ends of a block's descents to its own small table of critical points and a local label per start.
+
+Most starts of a block end where others do. One end per cell of a fine grid is polished; another is given the same
+point without a polish when Newton's method is certain enough to take it there: it lies within the point's radius of
+quadratic convergence and no further away than its stop rule explains. All others are polished themselves.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jax.sharding import Mesh
+
+from mnemo_jax.calculus import Args, Loss
+from mnemo_jax.catalogue import Metric, Table, cells, cluster, merge
+from mnemo_jax.critical import Point, judge, settle
+from mnemo_jax.degenerate import along_null_space, kinds
+from mnemo_jax.landscape import Landscape
+from mnemo_jax.polish import Scales
+from mnemo_jax.symmetry import canonical
+from mnemo_jax.types import Kind, Outcome
+
+NAMED = 4096  # starts, the first of a run, whose nearest critical point is named when they did not converge
+TILE = 64  # degenerate points looked at together
+CELL = 1e-4  # box lengths, the grid on which ends are grouped before the polish
+
+
+class Stalls(NamedTuple):
+    """Stalls of a block, one row each, ordered by start and then by time.
+
+    Attributes:
+        start: int64, start number.
+        rank: int32, which of the start's stalls.
+        entry, length: int32, step at which the gradient became small, and steps it stayed so.
+        smallest: smallest gradient norm.
+        x: ``[n, d]``, where that was.
+        censored: whether the descent ended in it.
+    """
+
+    start: np.ndarray
+    rank: np.ndarray
+    entry: np.ndarray
+    length: np.ndarray
+    smallest: np.ndarray
+    x: np.ndarray
+    censored: np.ndarray
+
+
+class Block(NamedTuple):
+    """A block's descents as they leave the devices, start numbers ``first ..``; everything numpy, points float64.
+
+    Attributes:
+        first: number of the first start.
+        x: ``[n, d]`` end points.
+        outcome, steps: int32 ``[n]``.
+        stalls: the ended ones, and open stretches of small gradients as censored ones.
+        count, stalled: int32 ``[n]``, number of ended stalls of each start, and steps in them.
+        open_length: int32 ``[n]``, steps of the stretch open at the end, 0 for none.
+    """
+
+    first: int
+    x: np.ndarray
+    outcome: np.ndarray
+    steps: np.ndarray
+    stalls: Stalls
+    count: np.ndarray
+    stalled: np.ndarray
+    open_length: np.ndarray
+
+
+class Labelled(NamedTuple):
+    """A block with its points.
+
+    Attributes:
+        table: the block's distinct points, in order of their smallest start number.
+        point: int64 ``[n]``, row of the table each start's end stands for, -1 for none. It is a label where the
+            descent converged or finished, and the nearest critical point otherwise.
+        final: int32 ``[n]``, steps of the final approach to a minimum.
+        stalls: the stalls, without the final approaches.
+        at: int64, row of the table each stall was at, -1 in a flat region.
+    """
+
+    table: Table
+    point: np.ndarray
+    final: np.ndarray
+    stalls: Stalls
+    at: np.ndarray
+
+
+class Judge(NamedTuple):
+    """What judging points of one landscape takes."""
+
+    landscape: Landscape
+    loss: Loss
+    args: Args
+    scales: Scales
+    metric: Metric
+    mesh: Mesh
+    grad_tol: float
+
+    def points(self, x: np.ndarray, near: np.ndarray) -> Point:
+        """Polish and classify; degenerate points are decided by higher derivatives where these decide."""
+        return judge(x, near, self.args, self.scales, loss=self.loss, mesh=self.mesh)
+
+    def decide(self, table: Table) -> Table:
+        """Return the table with the kinds of its degenerate points decided along their null spaces."""
+        kind, order = table.kind.copy(), table.order.copy()
+        for single in (True, False):
+            rows = np.flatnonzero((table.kind == Kind.DEGENERATE) & ((table.nullity == 1) == single))
+            for begin in range(0, len(rows), TILE):
+                part = rows[np.minimum(np.arange(begin, begin + TILE), len(rows) - 1)]
+                points = (table.x[part], table.zero[part], table.step[part])
+                along = along_null_space(*points, self.args, self.scales, loss=self.loss, single=single)
+                if along is None:
+                    return table
+                kind[part] = kinds(table.eigenvalues[part], table.zero[part], along)
+                order[part] = along.lowest()
+        return table._replace(kind=kind, order=order)
+
+
+def label(block: Block, judge: Judge) -> Labelled:
+    """Return the block's table of critical points and which of them each start and each stall belongs to."""
+    number = block.first + np.arange(len(block.x))
+    ended = np.isin(block.outcome, (Outcome.CONVERGED, Outcome.FINISHED))
+    sure = block.outcome == Outcome.CONVERGED
+    collected = _Collected(judge)
+    point = np.full(len(block.x), -1, np.int64)
+    point[ended] = collected.ends(block.x[ended], sure[ended], number[ended])
+    lost = np.isin(block.outcome, (Outcome.OUT_OF_STEPS, Outcome.NON_FINITE)) & (number < NAMED)
+    lost &= np.all(np.isfinite(block.x), axis=1)
+    point[lost] = collected.nearest(block.x[lost], number[lost])
+    at = collected.nearest(block.stalls.x, block.stalls.start, kinks=False)
+    table, new = collected.table()
+    point, at = _renumber(point, new), _renumber(at, new)
+    return _count(table, point, ended, block, at)
+
+
+def _count(table: Table, point: np.ndarray, ended: np.ndarray, block: Block, at: np.ndarray) -> Labelled:
+    """Count starts per point, and tell final approaches to minima from stalls."""
+    labelled = ended & (point >= 0)
+    table = table._replace(count=np.bincount(point[labelled], minlength=len(table.x)).astype(np.int64))
+    kind = np.where(labelled, table.kind[point], -1) if len(table.x) else np.full(len(point), -1)
+    arrived = (kind == Kind.MINIMUM) & (block.outcome == Outcome.CONVERGED)
+    stalls = block.stalls
+    keep = ~(stalls.censored & arrived[stalls.start - block.first])
+    return Labelled(
+        table=table,
+        point=point,
+        final=np.where(arrived, block.open_length, 0).astype(np.int32),
+        stalls=Stalls(*(column[keep] for column in stalls)),
+        at=at[keep],
+    )
+
+
+def _renumber(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
+    return np.where(rows >= 0, new[rows], -1) if len(new) else rows
+
+
+class _Collected:
+    """Points judged so far, before they are merged; rows are appended in the order of calls."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        nothing = np.empty((0, judge.landscape.dim))
+        self.parts = [(judge.points(nothing, np.empty(0, bool)), np.empty(0, np.int64))]
+        self.rows = 0
+
+    def add(self, points: Point, number: np.ndarray) -> np.ndarray:
+        """Append those points that did not leave; return their rows, -1 for the others."""
+        keep = ~points.left
+        rows = np.where(keep, self.rows + np.cumsum(keep) - 1, -1)
+        self.parts.append((Point(*(column[keep] for column in points)), number[keep]))
+        self.rows += int(keep.sum())
+        return rows
+
+    def ends(self, x: np.ndarray, sure: np.ndarray, number: np.ndarray) -> np.ndarray:
+        """Judge the ends of descents, one for many where that is certain."""
+        if not len(x):
+            return np.empty(0, np.int64)
+        first, cell = cells(x, CELL * self.judge.metric.length)
+        points = self.judge.points(x[first], sure[first])
+        rows = self.add(points, number[first])[cell]
+        certain = sure & self.reached(x, Point(*(column[cell] for column in points)))
+        certain[first] = True
+        if not certain.all():
+            rest = ~certain
+            rows[rest] = self.add(self.judge.points(x[rest], sure[rest]), number[rest])
+        return rows
+
+    def reached(self, x: np.ndarray, points: Point) -> np.ndarray:
+        """Whether Newton's method goes from each ``x`` to the point beside it, as far as the numbers tell."""
+        away = np.sqrt(np.sum((x - points.x) ** 2, axis=1))
+        smallest = np.min(np.abs(points.eigenvalues), axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            explained = 2.0 * self.judge.grad_tol * np.sqrt(x.shape[1]) / smallest
+        return ~points.left & (points.nullity == 0) & (away <= np.minimum(explained, points.radius))
+
+    def nearest(self, x: np.ndarray, number: np.ndarray, kinks: bool = True) -> np.ndarray:
+        """Judge points that are not the ends of converged descents, each by itself."""
+        if not len(x):
+            return np.empty(0, np.int64)
+        rows = self.add(self.judge.points(x, np.zeros(len(x), bool)), number)
+        lost = rows < 0
+        if kinks and lost.any():
+            judge = self.judge
+            found = settle(x[lost], judge.args, judge.scales, loss=judge.loss, mesh=judge.mesh)
+            rows[lost] = self.add(found, number[lost])
+        return rows
+
+    def table(self) -> tuple[Table, np.ndarray]:
+        """Return the distinct points and, per row collected, the number of its point."""
+        points = Point(*(np.concatenate(columns) for columns in zip(*(p for p, _ in self.parts), strict=True)))
+        number = np.concatenate([n for _, n in self.parts])
+        size = len(number)
+        table = Table(
+            x=canonical(points.x, self.judge.landscape),
+            loss=points.loss,
+            gradient=points.gradient,
+            eigenvalues=points.eigenvalues,
+            zero=points.zero,
+            index=points.index,
+            nullity=points.nullity,
+            kind=points.kind,
+            order=np.zeros(size, np.int32),
+            family=np.zeros(size, np.int32),
+            radius=points.radius,
+            step=points.step,
+            first=number.astype(np.int64),
+            count=np.ones(size, np.int64),
+            spread=np.zeros(size),
+        )
+        if not size:
+            return table, np.empty(0, np.int64)
+        merged, new = merge(table, cluster(table, self.judge.metric), self.judge.metric)
+        return self.judge.decide(merged), new

@@ -1,0 +1,97 @@
+"""A landscape: a loss together with what is known of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as choice
+
+from mnemo_jax.errors import UserError
+
+STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+class KnownPoint(NamedTuple):
+    """A critical point known in closed form (or to the digits its source gives).
+
+    ``kind`` is ``"minimum"``, ``"saddle"``, ``"maximum"`` or ``"kink"`` (the loss is not twice
+    differentiable there, so that index and nullity mean nothing and are 0).
+    """
+
+    x: tuple[float, ...]
+    loss: float
+    kind: Literal["minimum", "saddle", "maximum", "kink"]
+    index: int = 0
+    nullity: int = 0
+
+
+@choice(frozen=True, kw_only=True, config=STRICT)
+class Symmetry:
+    """A group of maps of the coordinates that leave the loss unchanged.
+
+    The coordinates ``axes`` (all of them when None) are read as consecutive blocks of ``block`` coordinates, the
+    members: one number each (``block = 1``), or particles in the plane or in space (2, 3).
+
+    - ``translation``: the same vector of ``block`` numbers added to every member; ``block`` zero modes.
+    - ``rotation``: every member (``block`` 2 or 3) rotated about the origin; 1 or 3 zero modes.
+    - ``permutation``: members exchanged.
+    - ``sign``: every member changes sign by itself, or, with ``joint``, all of them together.
+    """
+
+    kind: Literal["translation", "rotation", "permutation", "sign"]
+    axes: tuple[int, ...] | None = None
+    block: int = 1
+    joint: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landscape:
+    """A loss with its dimension, its box and what else is known of it.
+
+    Attributes:
+        loss: pure JAX function ``loss(x, **args) -> scalar``; ``x`` has shape ``[dim]``, or is a pytree where
+            ``unravel`` is given.
+        dim: number of coordinates of the flattened point.
+        lower, upper: the box starts are drawn from, ``[dim]`` each (one number stands for all axes).
+        args: keyword arguments of the loss (numbers or arrays), traced: other values need no new compilation.
+        learning_rate: step size that suits plain gradient descent in the box, or None.
+        periodic: per axis, whether ``lower`` and ``upper`` are the same place.
+        symmetries: maps that leave the loss unchanged.
+        known: critical points known beforehand.
+        unravel: function from ``[dim]`` to the pytree the loss takes, or None.
+    """
+
+    loss: Callable[..., Any]
+    dim: int
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    name: str = "loss"
+    formula: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    learning_rate: float | None = None
+    periodic: tuple[bool, ...] = ()
+    symmetries: tuple[Symmetry, ...] = ()
+    known: tuple[KnownPoint, ...] = ()
+    unravel: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Spread single numbers over the axes and refuse an empty box."""
+        if self.dim < 1:
+            raise UserError(f"loss.dim: {self.dim} is not a dimension; give 1 or more")
+        for key in ("lower", "upper", "periodic"):
+            object.__setattr__(self, key, _per_axis(key, getattr(self, key), self.dim))
+        for axis, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
+            if not (np.isfinite(low) and np.isfinite(high) and low < high):
+                raise UserError(f"loss.lower, loss.upper: axis {axis} of the box is empty: [{low}, {high}]")
+
+
+def _per_axis(key: str, value: float | bool | Sequence[Any], dim: int) -> tuple[Any, ...]:
+    kind = bool if key == "periodic" else float
+    values = np.asarray(value if np.ndim(value) or key != "periodic" else [value], dtype=kind).ravel()
+    if values.size == 0:
+        values = np.zeros(1, kind)
+    if values.size not in (1, dim):
+        raise UserError(f"loss.{key}: {values.size} values for {dim} axes; give one, or one per axis")
+    return tuple(np.broadcast_to(values, dim).tolist())

@@ -1,0 +1,171 @@
+"""Optimizers by name: any of optax's, with its own arguments and schedules."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+import optax.contrib
+from jax import Array
+
+from mnemo_jax.errors import UserError, did_you_mean
+
+Value = float | int | bool | str | None
+
+REFUSED = {
+    "dpsgd": "it wants one gradient per data item, which a landscape does not have",
+    "galore": "it projects weight matrices, and a point here is one flat vector",
+    "lookahead": "it steps a pair of points; name the inner optimizer instead",
+    "mechanize": "it wraps another optimizer; name that one instead",
+    "sam": "it takes its ascent and descent steps in turn, so that half of the points are no descent's",
+    "schedule_free": "it wraps another optimizer, and the point it optimises is not the one it takes gradients at",
+    "schedule_free_adamw": "the point it optimises is not the one it takes gradients at",
+    "schedule_free_sgd": "the point it optimises is not the one it takes gradients at",
+    "sophia": "it wants a diagonal Hessian estimated from data",
+}
+"""Optimizers of optax that cannot drive a descent here, with the reason."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One of optax's schedules by its name, with its arguments."""
+
+    name: str
+    args: tuple[tuple[str, Value], ...]
+
+    def build(self) -> optax.Schedule:
+        """Return optax's schedule, a function of the step."""
+        return getattr(optax, self.name)(**dict(self.args))
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One of optax's optimizers by its name; equal choices are equal objects, so they compile once.
+
+    Attributes:
+        name: optax's name.
+        learning_rate: a positive number, a `Schedule`, or None where the optimizer has a default of its own.
+        args: its other arguments.
+    """
+
+    name: str
+    learning_rate: float | Schedule | None = None
+    args: tuple[tuple[str, Value | Schedule], ...] = ()
+
+    def build(self, learning_rate: Array | None = None) -> optax.GradientTransformationExtraArgs:
+        """Return the transformation; a number given as ``learning_rate`` (it may be traced) replaces the choice's."""
+        made = {k: v.build() if isinstance(v, Schedule) else v for k, v in self.args}
+        if isinstance(self.learning_rate, Schedule):
+            made["learning_rate"] = self.learning_rate.build()
+        elif learning_rate is not None:
+            made["learning_rate"] = learning_rate
+        elif self.learning_rate is not None:
+            made["learning_rate"] = self.learning_rate
+        return optax.with_extra_args_support(factories()[self.name](**made))
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """An optax transformation made by the user; equal only to itself."""
+
+    transformation: optax.GradientTransformation
+    learning_rate: None = None
+    name: str = "custom"
+
+    def build(self, learning_rate: Array | None = None) -> optax.GradientTransformationExtraArgs:
+        """Return the transformation itself."""
+        del learning_rate
+        return optax.with_extra_args_support(self.transformation)
+
+
+def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
+    """Return every optimizer of optax by name: what takes a learning rate, or is one of its few without."""
+    found = {}
+    for module in (optax.contrib, optax):
+        for name, member in vars(module).items():
+            if name.startswith("_") or not inspect.isfunction(member) or name.startswith(("scale_", "inject_")):
+                continue
+            if {"learning_rate", "max_learning_rate"} & set(inspect.signature(member).parameters) or name in REFUSED:
+                found[name] = member
+    return found
+
+
+def parse(table: Mapping[str, Any]) -> Optimizer:
+    """Return the optimizer that a config's ``[optimizer]`` table asks for.
+
+    Raises:
+        UserError: an unknown optimizer, schedule or argument, or a value that optax does not take.
+    """
+    rest = dict(table)
+    name = rest.pop("name", None)
+    known = factories()
+    if not isinstance(name, str) or name not in known:
+        raise UserError(f"optimizer.name: no optimizer of optax is called {name!r}{did_you_mean(str(name), known)}")
+    if name in REFUSED:
+        raise UserError(f"optimizer.name: {name!r} cannot drive a descent: {REFUSED[name]}")
+    allowed = set(inspect.signature(known[name]).parameters)
+    values = {key: _value(f"optimizer.{key}", value) for key, value in rest.items()}
+    for key in values:
+        if key not in allowed:
+            raise UserError(f"optimizer.{key}: {name} has no such argument{did_you_mean(key, allowed)}")
+    rate = values.pop("learning_rate", None)
+    if rate is not None and not isinstance(rate, Schedule):
+        if isinstance(rate, bool | str) or not 0 < rate < float("inf"):
+            raise UserError(f"optimizer.learning_rate: {rate!r} is not a positive number")
+        rate = float(rate)
+    return checked(Optimizer(name, rate, tuple(sorted(values.items()))))
+
+
+def takes_learning_rate(name: str) -> bool:
+    """Whether the optimizer of that name has a ``learning_rate`` that must be given."""
+    parameter = inspect.signature(factories()[name]).parameters.get("learning_rate")
+    return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
+def checked(optimizer: Optimizer | Transformation) -> Optimizer | Transformation | Any:
+    """Return the optimizer after one traced step on a small vector.
+
+    Raises:
+        UserError: optax refuses its arguments.
+    """
+    x = jnp.zeros(2, jnp.float32)
+
+    def once(x: Array) -> Array:
+        made = optimizer.build(None)
+        state = made.init(x)
+        out, _ = made.update(x, state, x, value=x[0], grad=x, value_fn=lambda y: y @ y)
+        return out
+
+    try:
+        if not (isinstance(optimizer, Optimizer) and optimizer.learning_rate is None and takes_learning_rate(optimizer.name)):
+            jax.eval_shape(once, x)
+    except Exception as error:  # optax raises whatever its arguments lead to
+        reason = str(error).strip().split("\n", 1)[0]
+        raise UserError(f"optimizer: optax's {optimizer.name} does not take these arguments: {reason}") from error
+    return optimizer
+
+
+def _value(key: str, value: Any) -> Value | Schedule:
+    if not isinstance(value, Mapping):
+        if isinstance(value, list):
+            raise UserError(f"{key}: a list is not a value here; give a number, a word or a schedule table")
+        return value
+    rest = dict(value)
+    name = rest.pop("schedule", None)
+    known = [n for n in vars(optax) if n.endswith("_schedule") and n not in ("scale_by_schedule", "join_schedules")]
+    known += ["exponential_decay"]
+    if name not in known:
+        raise UserError(f"{key}.schedule: no schedule of optax is called {name!r}{did_you_mean(str(name), known)}")
+    allowed = set(inspect.signature(getattr(optax, name)).parameters)
+    for argument in rest:
+        if argument not in allowed:
+            raise UserError(f"{key}.{argument}: {name} has no such argument{did_you_mean(argument, allowed)}")
+    schedule = Schedule(name, tuple(sorted(rest.items())))
+    try:
+        jax.eval_shape(schedule.build(), jnp.int32(0))
+    except Exception as error:  # a missing or wrong argument of the schedule
+        raise UserError(f"{key}: {name} does not take these arguments: {error}") from error
+    return schedule

@@ -1,0 +1,419 @@
+"""A run from plan to record: the one module that knows the order of the stages."""
+
+import json
+import platform as host
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from mnemo_jax import store
+from mnemo_jax.calculus import Args, Loss, hessian, loss_of
+from mnemo_jax.catalogue import Metric
+from mnemo_jax.descent import OPENING, Ends, Rules, StallLog, descend, follow
+from mnemo_jax.errors import UserError
+from mnemo_jax.finish import finish
+from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label
+from mnemo_jax.plan import DENSE, Plan
+from mnemo_jax.polish import Scales
+from mnemo_jax.record import Record, load
+from mnemo_jax.starts import Draw, drawer
+from mnemo_jax.stopping import FLOOR_EPS
+from mnemo_jax.tables import points_table, stalls_table, starts_table
+from mnemo_jax.types import Outcome
+
+SCALE_STARTS = 4096  # whose gradients set the landscape's gradient scale
+HESSIAN_STARTS = 64  # whose Hessians set its curvature
+STALL = 0.01  # of the gradient scale, below which a stall opens; it ends above twice that
+PICTURED = 12  # descents kept for the figures of one- and two-dimensional losses
+
+
+class Progress(NamedTuple):
+    """How far a run is: starts done of all, of which ``resumed`` were there before; useful and total lane-steps."""
+
+    stage: str
+    done: int
+    total: int
+    resumed: int = 0
+    useful: int = 0
+    steps: int = 0
+
+
+Report = Callable[[Progress], None]
+Warn = Callable[[str], None]
+
+
+class Prepared(NamedTuple):
+    """A plan with its loss in the run's precision, its scales measured and its rules as numbers."""
+
+    plan: Plan
+    loss: Loss
+    args: Args
+    draw: Draw
+    scales: Scales
+    rules: Rules
+    judge: Judge
+    mesh: Mesh
+    grad_tol: float
+    exact_args: Args
+
+
+def devices_mesh(number: int | None = None) -> Mesh:
+    """Return a mesh over this process's devices, or the first ``number`` of them.
+
+    Raises:
+        UserError: there are not that many.
+    """
+    devices = jax.local_devices()
+    if number is not None and not 1 <= number <= len(devices):
+        raise UserError(f"--devices {number}: this process has {len(devices)} {devices[0].platform} device(s)")
+    return Mesh(np.array(devices[:number]), ("device",))
+
+
+def run(
+    plan: Plan,
+    out: Path,
+    *,
+    devices: int | None = None,
+    fresh: bool = False,
+    report: Report = lambda progress: None,
+    warn: Warn = lambda sentence: None,
+) -> Record:
+    """Carry out a plan into its record's folder below ``out``, going on from what is there.
+
+    Args:
+        plan: what to do.
+        out: the folder that receives the run's folder.
+        devices: number of local devices, all when None.
+        fresh: whether to begin a new record where a finished or unfinished one exists.
+        report: called after every block.
+        warn: called with each warning, one sentence.
+
+    Raises:
+        UserError: the loss is not a pure scalar function, the folder cannot be written, or it holds an unfinished
+            record of another version.
+    """
+    begun = time.perf_counter()
+    with jax.enable_x64(True):
+        mesh = devices_mesh(devices)
+        loss, args = loss_of(plan.landscape, jnp.dtype(plan.precision))
+        if plan.landscape.dim > DENSE:
+            raise UserError(
+                f"loss.dim: {plan.landscape.dim} is above {DENSE}; points of so many coordinates are not classified yet"
+            )
+        folder = _folder(plan, out, fresh)
+        if (folder / "summary.json").exists():
+            return load(folder)
+        drawer(plan.starts, plan.landscape, plan.seed)  # mistakes in the starts come before the folder
+        with store.locked(folder):
+            _open(plan, folder, mesh)
+            prepared = _prepare(plan, loss, args, mesh, warn)
+            seconds = _blocks(prepared, folder, report, warn)
+            clock = time.perf_counter()
+            report(Progress("catalogue", plan.count, plan.count))
+            _paths(prepared, folder)
+            finish(plan, folder, prepared.judge, prepared.grad_tol)
+            seconds["finish"] = time.perf_counter() - clock
+            seconds["total"] = time.perf_counter() - begun
+            _journal(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": seconds})
+        return load(folder)
+
+
+def _folder(plan: Plan, out: Path, fresh: bool) -> Path:
+    """Return the record's folder: NAME-HASH, or the last or a new one of NAME-HASH-2, -3, ... after ``fresh``."""
+    base = out / f"{plan.name}-{plan.digest()}"
+    names = [base]
+    while (following := out / f"{base.name}-{len(names) + 1}").exists():
+        names.append(following)
+    if fresh and base.exists():
+        return following
+    return names[-1]
+
+
+def _provenance(plan: Plan, mesh: Mesh) -> dict[str, Any]:
+    device = mesh.devices.flat[0]
+    return {
+        "schema": store.SCHEMA,
+        "versions": {name: version(name) for name in ("mnemo_jax", "jax", "jaxlib", "optax", "numpy")},
+        "platform": device.platform,
+        "device": device.device_kind,
+        "precision": plan.precision,
+        "python": host.python_version(),
+        "machine": host.machine(),
+        "git": _git(),
+        "begun": datetime.now(UTC).isoformat(),
+    }
+
+
+def _git() -> str | None:
+    """Return the revision of the working directory, with a plus when it has changes; None outside git."""
+    import subprocess
+
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+
+    try:
+        return ask("rev-parse", "HEAD") + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _open(plan: Plan, folder: Path, mesh: Mesh) -> None:
+    """Write config and provenance, or check that the record there can be gone on with.
+
+    Raises:
+        UserError: it was begun by another version, precision or kind of device.
+    """
+    now = _provenance(plan, mesh)
+    path = folder / "provenance.json"
+    if not path.exists():
+        store.write_json(folder / "config.json", plan.resolved())
+        store.write_json(path, now)
+        return
+    then = store.read_json(path)
+    if then["schema"] > store.SCHEMA:
+        raise UserError(f"{folder}: has schema {then['schema']}, and this mnemo_jax reads up to {store.SCHEMA}")
+    pairs = [(f"{name} {then['versions'].get(name)}", f"{now['versions'][name]}") for name in ("mnemo_jax", "jax")
+             if then["versions"].get(name) != now["versions"][name]]
+    pairs += [(f"{key} {then[key]}", now[key]) for key in ("platform", "device", "precision") if then[key] != now[key]]
+    if pairs:
+        changed = ", ".join(f"{old}, now {new}" for old, new in pairs)
+        raise UserError(f"{folder}: was begun with {changed}; bytes would differ, so use --fresh for a new record")
+
+
+def _prepare(plan: Plan, loss: Loss, args: Args, mesh: Mesh, warn: Warn) -> Prepared:
+    """Measure the landscape's scales over the first starts and turn the stop rules into numbers."""
+    landscape, dtype = plan.landscape, jnp.dtype(plan.precision)
+    draw = drawer(plan.starts, landscape, plan.seed)
+    exact_loss, exact_args = loss_of(landscape, jnp.float64) if plan.precision == "float32" else (loss, args)
+    low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
+    x = draw(0, min(SCALE_STARTS, plan.count) if _fixed_number(plan) else SCALE_STARTS)
+    gradient, curvature = _scales(x, exact_args, loss=exact_loss)
+    scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
+    tolerance = _grad_tol(plan, float(gradient), warn)
+    below = jnp.asarray((STALL * gradient) ** 2, dtype)
+    rate = plan.optimizer.learning_rate
+    rules = Rules(
+        grad_tol=jnp.asarray(tolerance if tolerance > 0 else -1.0, dtype),
+        max_steps=jnp.int32(plan.stop.max_steps),
+        centre=jnp.asarray(0.5 * (low + high), dtype),
+        reach=jnp.asarray(plan.stop.escape_radius * 0.5 * (high - low), dtype),
+        stall_below=below,
+        stall_above=4.0 * below,
+        learning_rate=jnp.asarray(rate, dtype) if isinstance(rate, float) else None,
+    )
+    period = np.where(landscape.periodic, high - low, 0.0)
+    metric = Metric(low, period, float(scales.length), float(curvature))
+    judge = Judge(landscape, exact_loss, exact_args, scales, metric, mesh, tolerance)
+    return Prepared(plan, loss, args, draw, scales, rules, judge, mesh, tolerance, exact_args)
+
+
+def _fixed_number(plan: Plan) -> bool:
+    """Whether only the starts asked for exist, as on a grid."""
+    return plan.starts.kind not in ("uniform", "normal")
+
+
+@jax.jit
+def _median(values: Array) -> Array:
+    return jnp.nan_to_num(jnp.nanmedian(jnp.where(jnp.isfinite(values), values, jnp.nan)))
+
+
+def _scales(x: Array, args: Args, *, loss: Loss) -> tuple[Array, Array]:
+    """Return the medians of gradient norms and Hessian norms; 1 for a loss without any."""
+
+    def gradient(x: Array, args: Args) -> Array:
+        return jnp.linalg.norm(jax.grad(loss)(x, args))
+
+    def curvature(x: Array, args: Args) -> Array:
+        return jnp.linalg.norm(hessian(loss)(x, args))
+
+    norms = [
+        _median(jax.jit(jax.vmap(norm, in_axes=(0, None)))(points, args))
+        for norm, points in ((gradient, x), (curvature, x[:HESSIAN_STARTS]))
+    ]
+    # Starts on a critical point alone, or a linear loss, have no scale of their own.
+    return norms[0] + (norms[0] == 0), norms[1] + (norms[1] == 0)
+
+
+def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
+    """Return the gradient tolerance in force, warning when the one asked for is below what rounding allows."""
+    floor = FLOOR_EPS * float(jnp.finfo(plan.precision).eps) * scale
+    asked = plan.stop.grad_tol
+    if asked is None:
+        return 1e-8 if plan.precision == "float64" else floor
+    if 0 < asked < floor:
+        warn(
+            f"stop.grad_tol: {asked:g} is below {floor:.2g}, the rounding of this loss's gradients in "
+            f"{plan.precision}; descents may run to the last step"
+        )
+    return asked
+
+
+def _blocks(prepared: Prepared, folder: Path, report: Report, warn: Warn) -> dict[str, float]:
+    """Compute every block that is not there yet; the next one descends while the last is written.
+
+    Returns:
+        seconds spent by stage.
+    """
+    plan = prepared.plan
+    todo = list(_missing(plan, folder, warn))
+    blocks = -(-plan.count // plan.block)
+    resumed = plan.count - sum(min(plan.block, plan.count - b * plan.block) for b in todo)
+    seconds = dict.fromkeys(("descent", "labelling", "writing"), 0.0)
+    progress = Progress("descent", resumed, plan.count, resumed)
+    report(progress)
+    pending = _begin(prepared, todo[0]) if todo else None
+    for place, number in enumerate(todo):
+        clock = [time.perf_counter()]
+        block, useful, total = _collect(prepared, number, _ready(pending))
+        clock.append(time.perf_counter())
+        labelled = label(block, prepared.judge)
+        pending = _begin(prepared, todo[place + 1]) if place + 1 < len(todo) else None
+        clock.append(time.perf_counter())
+        _write(prepared, folder, number, block, labelled)
+        clock.append(time.perf_counter())
+        spent = dict(zip(seconds, np.diff(clock).tolist(), strict=True))
+        seconds = {stage: seconds[stage] + spent[stage] for stage in seconds}
+        _journal(folder, {"block": number, "of": blocks, "useful": useful, "total": total, "seconds": spent})
+        progress = progress._replace(
+            done=progress.done + len(block.x), useful=progress.useful + useful, steps=progress.steps + total
+        )
+        report(progress)
+    return seconds
+
+
+def _missing(plan: Plan, folder: Path, warn: Warn) -> Iterator[int]:
+    for number in range(-(-plan.count // plan.block)):
+        path = folder / "starts" / f"{number:06d}.parquet"
+        if path.exists() and not store.is_whole(path):
+            warn(f"{path}: is damaged, and its starts are followed again")
+            path.rename(path.with_suffix(".damaged"))
+        if not path.exists():
+            yield number
+
+
+def _begin(prepared: Prepared, number: int) -> tuple[Ends, StallLog, Array]:
+    """Send a block of starts to the devices; returns at once."""
+    plan, mesh = prepared.plan, prepared.mesh
+    first = number * plan.block
+    size = min(plan.block, plan.count - first)
+    part = -(-plan.block // mesh.size)
+    x0 = prepared.draw(first, part * mesh.size).astype(plan.precision)
+    x0 = jax.device_put(x0, NamedSharding(mesh, PartitionSpec("device")))
+    return descend(
+        x0, jnp.int32(size), jnp.int64(first), jax.random.key(plan.seed), prepared.args, prepared.rules,
+        loss=prepared.loss, choice=plan.optimizer, tile=plan.tile, mesh=mesh,
+    )
+
+
+def _ready(pending: Any) -> Any:
+    """Wait for a block, awake often enough for Ctrl-C to be heard."""
+    pause = 1e-3
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(pending)):
+        time.sleep(pause)
+        pause = min(0.05, 1.5 * pause)
+    return pending
+
+
+def _collect(prepared: Prepared, number: int, done: tuple[Ends, StallLog, Array]) -> tuple[Block, int, int]:
+    """Bring a block to the host; return it with its useful and total lane-steps."""
+    plan = prepared.plan
+    ends, log, segments = (jax.tree.map(np.asarray, part) for part in done)
+    first = number * plan.block
+    size = min(plan.block, plan.count - first)
+    ends = Ends(*(column[:size] for column in ends))
+    part = -(-plan.block // prepared.mesh.size)
+    ended = [Stalls(
+        start=first + device * part + log.slot[device][:n].astype(np.int64),
+        rank=log.rank[device][:n],
+        entry=log.entry[device][:n],
+        length=log.length[device][:n],
+        smallest=np.sqrt(log.smallest[device][:n].astype(np.float64)),
+        x=log.x[device][:n].astype(np.float64),
+        censored=np.zeros(n, bool),
+    ) for device, n in enumerate(log.count)]
+    length = np.where(ends.since >= 0, ends.steps - ends.since, 0)
+    length = np.where(length >= OPENING, length, 0).astype(np.int32)
+    rows = np.flatnonzero((length > 0) & (ends.outcome != Outcome.NON_FINITE))
+    still = Stalls(
+        start=first + rows.astype(np.int64),
+        rank=ends.stalls[rows],
+        entry=ends.since[rows],
+        length=length[rows],
+        smallest=np.sqrt(ends.smallest[rows].astype(np.float64)),
+        x=ends.x_smallest[rows].astype(np.float64),
+        censored=np.ones(len(rows), bool),
+    )
+    stalls = Stalls(*(np.concatenate(columns) for columns in zip(*ended, still, strict=True)))
+    order = np.lexsort((stalls.rank, stalls.start))
+    block = Block(
+        first, ends.x.astype(np.float64), ends.outcome, ends.steps, Stalls(*(c[order] for c in stalls)),
+        ends.stalls, ends.stalled, length,
+    )
+    useful = int(np.sum(ends.steps.astype(np.int64) + 1))
+    return block, useful, int(np.sum(segments.astype(np.int64))) * plan.tile.lanes * plan.tile.steps
+
+
+def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled: Labelled) -> None:
+    """Write a block's three files, the one that says it is done last."""
+    name = f"{number:06d}.parquet"
+    observed = _observe(prepared, block.x)
+    losses = _values(block.x, prepared) if prepared.plan.recording.endpoints else None
+    store.write_table(folder / "points" / name, points_table(labelled.table))
+    store.write_table(folder / "stalls" / name, stalls_table(labelled.stalls, labelled.at))
+    store.write_table(folder / "starts" / name, starts_table(block, labelled, observed, losses))
+
+
+def _values(x: np.ndarray, prepared: Prepared) -> np.ndarray:
+    judge = prepared.judge
+    return np.asarray(jax.jit(jax.vmap(judge.loss, in_axes=(0, None)))(x, judge.args))
+
+
+def _observe(prepared: Prepared, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Return each observable at the end points ``x [n, d]``.
+
+    Raises:
+        UserError: an observable fails or returns no scalar.
+    """
+    values = {}
+    for name, function in prepared.plan.observables.items():
+        try:
+            values[name] = np.asarray(jax.jit(jax.vmap(function))(x))
+        except Exception as error:  # whatever a user's function raises
+            reason = str(error).strip().split("\n", 1)[0]
+            raise UserError(f"observables.{name}: fails: {type(error).__name__}: {reason}") from error
+        if values[name].shape != (len(x),):
+            raise UserError(f"observables.{name}: returns shape {values[name].shape[1:]}, not a scalar")
+    return values
+
+
+def _journal(folder: Path, entry: dict[str, Any]) -> None:
+    with suppress(OSError), open(folder / "journal.jsonl", "a") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def _paths(prepared: Prepared, folder: Path) -> None:
+    """Follow the first starts once more and keep every point of their paths."""
+    plan = prepared.plan
+    number = max(plan.recording.paths, PICTURED if plan.landscape.dim <= 2 else 0)
+    number = min(number, plan.count)
+    if not number:
+        return
+    x0 = prepared.draw(0, number).astype(plan.precision)
+    paths, _ = follow(
+        x0, 0, jax.random.key(plan.seed), prepared.args, prepared.rules, loss=prepared.loss, choice=plan.optimizer
+    )
+    length = np.array([len(path) for path in paths])
+    store.write_npz(folder / "paths.npz", {
+        "x": np.concatenate(paths), "length": length, "kept": np.int64(min(plan.recording.paths, plan.count))
+    })
+

@@ -1,0 +1,184 @@
+"""A plan: everything a run is told, with nothing left open, and the words and hash it is recorded by."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Le
+from pydantic import RootModel
+from pydantic.dataclasses import dataclass as choice
+
+from mnemo_jax.errors import UserError
+from mnemo_jax.landscape import Landscape
+from mnemo_jax.optimizers import Optimizer, Schedule, Transformation, takes_learning_rate
+from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count
+from mnemo_jax.stopping import Stop
+from mnemo_jax.types import Tile
+
+DENSE = 512  # coordinates up to which Hessians are written out
+
+
+@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+class Recording:
+    """What a record keeps beside each start's outcome, label, steps and stalls.
+
+    Attributes:
+        paths: full paths of the first so many starts.
+        endpoints: whether end points and their losses are kept for every start.
+        block: starts per block file; None takes a size that suits their number.
+        catalogue: distinct points after which the catalogue stops growing; later ones count as uncatalogued.
+    """
+
+    paths: Annotated[int, Ge(0), Le(10_000)] = 0
+    endpoints: bool = False
+    block: Annotated[int, Ge(1), Le(1 << 24)] | None = None
+    catalogue: Annotated[int, Ge(1)] = 2_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One run with nothing left open.
+
+    Attributes:
+        name: first part of the record's folder name.
+        landscape: the loss and its box.
+        loss: words that say where the loss comes from, for the record.
+        starts, optimizer, stop, tile, recording: the choices.
+        seed: root of every random number.
+        precision: of the descent; polish and Hessians are float64 always.
+        observables: pure functions of the end point, ``[d] -> scalar``, by name.
+    """
+
+    name: str
+    landscape: Landscape
+    loss: Mapping[str, Any]
+    starts: Uniform | Normal | Grid | Sobol | Points
+    optimizer: Optimizer | Transformation
+    stop: Stop
+    tile: Tile
+    recording: Recording
+    seed: int = 0
+    precision: Literal["float32", "float64"] = "float64"
+    observables: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Number of starts."""
+        return count(self.starts, self.landscape)
+
+    @property
+    def block(self) -> int:
+        """Starts per block file."""
+        if self.recording.block is not None:
+            return self.recording.block
+        wide = max(1, (1 << 26) // (8 * self.landscape.dim))  # a block's stall log is at most 4 times 64 MiB
+        return int(min(max(_power_of_two(self.count / 16), 1 << 14), 1 << 18, _power_of_two(wide)))
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the plan as plain values; equal plans give equal values, and the record's name comes from them."""
+        return {
+            "name": self.name,
+            "seed": self.seed,
+            "precision": self.precision,
+            "loss": {**self.loss, **_landscape_words(self.landscape)},
+            "starts": {**_plain(self.starts), **_points_hash(self.starts, self.landscape)},
+            "optimizer": _optimizer_words(self.optimizer),
+            "stop": _plain(self.stop),
+            "tile": _plain(self.tile),
+            "record": {**_plain(self.recording), "block": self.block},
+            "observables": {name: function_words(function) for name, function in self.observables.items()},
+        }
+
+    def digest(self) -> str:
+        """Return the first eight hex digits of the resolved plan's SHA-256."""
+        text = json.dumps(self.resolved(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def default_tile(dim: int, platform: str) -> Tile:
+    """Return a tile that suits losses of ``dim`` coordinates; ``mnemo tune`` measures better ones.
+
+    On a CPU a tile's state should stay in the second-level cache; a GPU wants all its threads busy.
+    """
+    if platform == "cpu":
+        return Tile(lanes=int(np.clip(_power_of_two((1 << 14) / dim), 64, 1024)), steps=32)
+    return Tile(lanes=int(np.clip(_power_of_two((1 << 24) / dim), 1024, 1 << 17)), steps=64)
+
+
+def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Optimizer | Transformation:
+    """Return the optimizer with the landscape's own learning rate where it needs one and was given none.
+
+    Raises:
+        UserError: the landscape has none either.
+    """
+    if isinstance(optimizer, Transformation) or optimizer.learning_rate is not None:
+        return optimizer
+    if not takes_learning_rate(optimizer.name):
+        return optimizer
+    if optimizer.name == "sgd" and landscape.learning_rate is not None:
+        return Optimizer(optimizer.name, landscape.learning_rate, optimizer.args)
+    raise UserError(f"optimizer.learning_rate: {optimizer.name} needs one for the loss {landscape.name!r}")
+
+
+def function_words(function: Callable[..., Any]) -> dict[str, str]:
+    """Return name and source hash of a function, so that an edited loss is another run."""
+    name = f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', repr(type(function).__name__))}"
+    try:
+        source = inspect.getsource(inspect.getmodule(function) or function)  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        source = repr(function) if not hasattr(function, "__code__") else function.__code__.co_code.hex()
+    return {"function": name, "source": hashlib.sha256(source.encode()).hexdigest()[:16]}
+
+
+def _power_of_two(value: float) -> int:
+    return 1 << max(0, int(np.ceil(np.log2(max(value, 1)))))
+
+
+def _plain(value: Any) -> Any:
+    return RootModel[type(value)](value).model_dump(mode="json")  # type: ignore[misc]
+
+
+def _landscape_words(landscape: Landscape) -> dict[str, Any]:
+    return {
+        "args": {key: _array_words(value) for key, value in sorted(landscape.args.items())},
+        "dim": landscape.dim,
+        "lower": list(landscape.lower),
+        "upper": list(landscape.upper),
+        "periodic": list(landscape.periodic),
+        "symmetry": [_plain(symmetry) for symmetry in landscape.symmetries],
+    }
+
+
+def _array_words(value: Any) -> Any:
+    array = np.asarray(value)
+    if array.size <= 16:
+        return array.tolist()
+    return {"shape": list(array.shape), "sha256": hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()}
+
+
+def _points_hash(starts: Any, landscape: Landscape) -> dict[str, str]:
+    if not isinstance(starts, Points) or starts.path is None:
+        return {}
+    try:
+        return {"sha256": hashlib.sha256(Path(starts.path).read_bytes()).hexdigest()}
+    except OSError as error:
+        raise UserError(f"starts.path: cannot read {starts.path!r}: {error.strerror}") from error
+
+
+def _optimizer_words(optimizer: Optimizer | Transformation) -> dict[str, Any]:
+    if isinstance(optimizer, Transformation):
+        return {"name": "custom", **function_words(optimizer.transformation.update)}
+
+    def word(value: Any) -> Any:
+        return {"schedule": value.name, **dict(value.args)} if isinstance(value, Schedule) else value
+
+    return {
+        "name": optimizer.name,
+        "learning_rate": word(optimizer.learning_rate),
+        **{key: word(value) for key, value in optimizer.args},
+    }

@@ -1,0 +1,235 @@
+"""A finished run, read from its folder."""
+
+import html
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mnemo_jax import store
+from mnemo_jax.catalogue import Table
+from mnemo_jax.errors import UserError
+from mnemo_jax.tables import FAMILIES, KINDS, points_of
+
+TOP = 1000
+
+
+class Shares(NamedTuple):
+    """Shares of the catalogue's points, row by row as in the catalogue.
+
+    Attributes:
+        count: int64 ``[n]``, starts with the label.
+        share: ``[n]``, of all starts.
+        interval, interval_simultaneous: ``[n, 2]``, at 95 % each and for all together; NaN where the starts are no
+            sample.
+        median_steps: int64 ``[n]``, -1 without starts.
+    """
+
+    count: np.ndarray
+    share: np.ndarray
+    interval: np.ndarray
+    interval_simultaneous: np.ndarray
+    median_steps: np.ndarray
+
+
+class Record:
+    """The record of a finished run; nothing is read before it is asked for.
+
+    Attributes:
+        path: the folder.
+        summary: outcomes, estimates and stalls as plain values.
+        config: the resolved config.
+        provenance: versions, device and precision.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.summary: dict[str, Any] = store.read_json(path / "summary.json")
+        self.config: dict[str, Any] = store.read_json(path / "config.json")
+        self.provenance: dict[str, Any] = store.read_json(path / "provenance.json")
+
+    @cached_property
+    def catalogue(self) -> Table:
+        """The distinct critical points in canonical order; row number is label."""
+        return points_of(store.read_table(self.path / "catalogue.parquet"))
+
+    @cached_property
+    def shares(self) -> Shares:
+        """Counts, shares and intervals per point of the catalogue."""
+        told = self.summary["shares"]
+        size = self.summary["catalogue_size"]
+        pairs = [np.array(told[key], dtype=float).reshape(size, 2) for key in ("interval", "interval_simultaneous")]
+        return Shares(
+            np.array(told["count"], np.int64), np.array(told["share"], float), *pairs,
+            np.array(told["median_steps"], np.int64),
+        )
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Number of starts by outcome."""
+        return dict(self.summary["outcomes"])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all results; equal for equal bytes."""
+        return str(self.summary["fingerprint"])
+
+    @cached_property
+    def inside_box(self) -> np.ndarray:
+        """Whether each point of the catalogue lies in the box, bool ``[n]``."""
+        low, high = (np.array(self.config["loss"][key]) for key in ("lower", "upper"))
+        return np.all((self.catalogue.x >= low) & (self.catalogue.x <= high), axis=1)
+
+    def blocks(self) -> Iterator[tuple[int, Path]]:
+        """Yield number and file of every block of starts."""
+        for path in sorted((self.path / "starts").glob("*.parquet")):
+            yield int(path.stem), path
+
+    def starts(self, *columns: str) -> pa.Table:
+        """Return one row per start in order of their numbers, with ``label`` and ``near``, as an Arrow table.
+
+        ``label`` is the catalogue number of the point a start reached, ``near`` that of the critical point nearest to
+        where a start gave up (first 4096 starts of a run); both null for none.
+        """
+        parts = [self._labelled(store.read_table(path), block) for block, path in self.blocks()]
+        table = pa.concat_tables(parts, promote_options="permissive")
+        return table.select(list(columns)) if columns else table
+
+    def stalls(self) -> pa.Table:
+        """Return one row per stored stall, with ``label`` of the critical point it was at (null: a flat region)."""
+        parts = []
+        for block, path in self.blocks():
+            table = store.read_table(self.path / "stalls" / path.name)
+            parts.append(table.drop_columns("point").append_column("label", self._label(table["point"], block)))
+        return pa.concat_tables(parts)
+
+    def paths(self) -> list[np.ndarray]:
+        """Return the recorded paths of the first starts, ``[steps + 1, d]`` each; the config says how many."""
+        path = self.path / "paths.npz"
+        if not path.exists():
+            return []
+        with np.load(path) as file:
+            return np.split(file["x"], np.cumsum(file["length"])[:-1])
+
+    @cached_property
+    def _labels(self) -> pa.Table:
+        return store.read_table(self.path / "labels.parquet")
+
+    @cached_property
+    def _label_offsets(self) -> np.ndarray:
+        blocks = self._labels["block"].to_numpy()
+        return np.searchsorted(blocks, np.arange(len(list(self.blocks())) + 1))
+
+    def _label(self, point: pa.ChunkedArray, block: int) -> pa.Array:
+        begin, end = self._label_offsets[block : block + 2]
+        return self._labels["label"].slice(begin, end - begin).combine_chunks().take(point.combine_chunks())
+
+    def _labelled(self, table: pa.Table, block: int) -> pa.Table:
+        label = self._label(table["point"], block)
+        ended = pc.is_in(table["outcome"].cast(pa.string()), value_set=pa.array(["converged", "finished"]))
+        none = pa.scalar(None, label.type)
+        table = table.append_column("label", pc.if_else(ended, label, none))
+        return table.append_column("near", pc.if_else(ended, none, label)).drop_columns("point")
+
+    def to_pandas(self) -> Any:
+        """Return the starts as a pandas data frame (pandas must be installed)."""
+        return self.starts().to_pandas()
+
+    def seconds(self) -> dict[str, float]:
+        """Return wall-clock seconds by stage, summed over the sessions that made the record."""
+        total: dict[str, float] = {}
+        for entry in self._journal():
+            for stage, spent in entry.get("seconds", {}).items():
+                total[stage] = total.get(stage, 0.0) + spent
+        return total
+
+    def lane_steps(self) -> dict[str, int]:
+        """Return lane-steps that moved a start (``useful``) and all that were computed (``total``)."""
+        blocks = {entry["block"]: entry for entry in self._journal() if "block" in entry}
+        return {key: sum(entry[key] for entry in blocks.values()) for key in ("useful", "total")}
+
+    def _journal(self) -> list[dict[str, Any]]:
+        return store.read_lines(self.path / "journal.jsonl")
+
+    def points(self, top: int = TOP) -> list[dict[str, Any]]:
+        """Return the catalogue as plain values, the ``top`` points with most starts, in canonical order."""
+        rows = np.sort(np.argsort(-self.shares.count, kind="stable")[:top])
+        table, shares = self.catalogue, self.shares
+        return [
+            {
+                "label": int(row),
+                "x": table.x[row],
+                "loss": table.loss[row],
+                "kind": KINDS[table.kind[row]],
+                "index": table.index[row],
+                "nullity": table.nullity[row],
+                "eigenvalues": table.eigenvalues[row],
+                "order": table.order[row],
+                "family": FAMILIES[table.family[row]],
+                "gradient": table.gradient[row],
+                "count": shares.count[row],
+                "share": shares.share[row],
+                "interval": shares.interval[row],
+                "interval_simultaneous": shares.interval_simultaneous[row],
+                "median_steps": shares.median_steps[row],
+                "inside_box": self.inside_box[row],
+                "first_start": table.first[row],
+            }
+            for row in rows
+        ]
+
+    def json(self, top: int = TOP) -> dict[str, Any]:
+        """Return everything `mnemo show --json` prints, as plain values that are strict JSON."""
+        lanes = self.lane_steps()
+        summary = {key: value for key, value in self.summary.items() if key != "shares"}
+        return store.strict(
+            summary
+            | {
+                "catalogue": self.points(top),
+                "lane_steps": lanes,
+                "lane_efficiency": lanes["useful"] / max(lanes["total"], 1),
+                "seconds": self.seconds(),
+                "record": str(self.path),
+            }
+        )
+
+    def __repr__(self) -> str:
+        minima = int(np.sum(self.catalogue.kind == KINDS.index("minimum")))
+        return f"Record({str(self.path)!r}: {self.summary['starts']} starts, {minima} minima)"
+
+    def _repr_html_(self) -> str:
+        """Return the catalogue as a table for notebooks."""
+        head = ["label", "kind", "index", "loss", "share", "95 % interval", "x"]
+        rows = []
+        for point in self.points(20):
+            low, high = point["interval"]
+            x = ", ".join(f"{v:.6g}" for v in point["x"][:6]) + (", …" if len(point["x"]) > 6 else "")
+            share = f"{100 * point['share']:.3f} %"
+            cells = [point["label"], point["kind"], point["index"], f"{point['loss']:.8g}", share,
+                     f"{100 * low:.3f} – {100 * high:.3f} %", x]
+            rows.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
+        top = "".join(f"<th>{name}</th>" for name in head)
+        title = html.escape(f"{self.summary['name']}: {self.summary['starts']:,} starts")
+        return f"<b>{title}</b><table><thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def load(run: str | Path) -> Record:
+    """Return the record of a finished run from its folder.
+
+    Raises:
+        UserError: there is no such record, it is unfinished, or a newer mnemo_jax wrote it.
+    """
+    folder = Path(run)
+    if not (folder / "provenance.json").exists():
+        raise UserError(f"{folder}: is not the folder of a run")
+    schema = store.read_json(folder / "provenance.json").get("schema")
+    if not isinstance(schema, int) or schema > store.SCHEMA:
+        raise UserError(f"{folder}: has schema {schema}, and this mnemo_jax reads up to {store.SCHEMA}; update it")
+    if not (folder / "summary.json").exists():
+        done = len(list((folder / "starts").glob("*.parquet")))
+        raise UserError(f"{folder}: is unfinished ({done} blocks are there); run its config again to go on")
+    return Record(folder)

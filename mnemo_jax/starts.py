@@ -1,0 +1,194 @@
+"""Where starts come from: start number ``i`` is a pure function of the seed and ``i``."""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from annotated_types import Ge, MinLen
+from jax import Array
+from pydantic import Field
+from pydantic.dataclasses import dataclass as choice
+from scipy.stats import qmc
+
+from mnemo_jax.errors import UserError
+from mnemo_jax.keys import Purpose, key
+from mnemo_jax.landscape import Landscape
+
+Numbers = float | tuple[float, ...]
+Count = Annotated[int, Ge(1)]
+SCRAMBLINGS = 16
+_STRICT: Any = {"extra": "forbid"}
+
+
+@choice(frozen=True, kw_only=True, config=_STRICT)
+class Uniform:
+    """Uniform in a box, the landscape's unless ``lower`` and ``upper`` say otherwise."""
+
+    kind: Literal["uniform"] = "uniform"
+    count: Count
+    lower: Numbers | None = None
+    upper: Numbers | None = None
+
+
+@choice(frozen=True, kw_only=True, config=_STRICT)
+class Normal:
+    """Normal about ``mean`` with standard deviation ``scale``, numbers or one per axis."""
+
+    kind: Literal["normal"] = "normal"
+    count: Count
+    mean: Numbers = 0.0
+    scale: Numbers = 1.0
+
+
+@choice(frozen=True, kw_only=True, config=_STRICT)
+class Grid:
+    """The centres of the cells of a grid over the box, the last axis varying fastest."""
+
+    kind: Literal["grid"] = "grid"
+    shape: Annotated[tuple[Count, ...], MinLen(1)]
+
+
+@choice(frozen=True, kw_only=True, config=_STRICT)
+class Sobol:
+    """Sixteen independent scramblings (Owen 1997) of the first 2^m points of Sobol's sequence, one after the other."""
+
+    kind: Literal["sobol"] = "sobol"
+    count: Count
+
+
+@choice(frozen=True, kw_only=True, config=_STRICT)
+class Points:
+    """Points given one by one: a file (.npy, or text with one point a line), or ``x`` itself."""
+
+    kind: Literal["points"] = "points"
+    path: str | None = None
+    x: tuple[tuple[float, ...], ...] | None = None
+
+
+Starts = Annotated[Uniform | Normal | Grid | Sobol | Points, Field(discriminator="kind")]
+Draw = Callable[[int, int], Array]
+
+
+def count(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape) -> int:
+    """Return the number of starts.
+
+    Raises:
+        UserError: the starts do not fit the landscape.
+    """
+    match starts:
+        case Grid(shape=shape):
+            if len(shape) != landscape.dim:
+                raise UserError(f"starts.shape: {len(shape)} numbers for {landscape.dim} axes")
+            return int(np.prod(shape, dtype=np.int64))
+        case Points():
+            return len(_given(starts, landscape.dim))
+        case Sobol(count=number):
+            per = number // SCRAMBLINGS
+            if number % SCRAMBLINGS or per & (per - 1):
+                below = SCRAMBLINGS << max(0, per.bit_length() - 1)
+                raise UserError(f"starts.count: {number} is not 16 times a power of two, as sobol needs; take {below}")
+            return number
+        case _:
+            return starts.count
+
+
+def drawer(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape, seed: int) -> Draw:
+    """Return the function ``(first, n) -> x0 [n, d]`` in float64 that makes the starts ``first .. first + n - 1``.
+
+    Numbers past the last start repeat it, so that a block can be filled up. Call it with 64-bit types enabled.
+    """
+    total = count(starts, landscape)
+    low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
+    match starts:
+        case Uniform():
+            low = _per_axis("starts.lower", starts.lower, landscape.lower)
+            high = _per_axis("starts.upper", starts.upper, landscape.upper)
+            if not np.all(low < high):
+                raise UserError(f"starts.lower, starts.upper: the box is empty: {low.tolist()} to {high.tolist()}")
+            return partial(_keyed, jax.random.key(seed), low, high - low, total, jax.random.uniform)
+        case Normal():
+            mean = _per_axis("starts.mean", starts.mean, landscape.lower)
+            scale = _per_axis("starts.scale", starts.scale, landscape.lower)
+            if not np.all(scale >= 0):
+                raise UserError(f"starts.scale: {scale.tolist()} is negative")
+            return partial(_keyed, jax.random.key(seed), mean, scale, total, jax.random.normal)
+        case Grid(shape=shape):
+            return partial(_cells, np.asarray(shape), low, high, total)
+        case Sobol():
+            return partial(_sobol, seed, low, high, total)
+        case Points():
+            given = _given(starts, landscape.dim)
+            return lambda first, n: jnp.asarray(given[np.minimum(np.arange(first, first + n), total - 1)])
+
+
+def is_independent(starts: Uniform | Normal | Grid | Sobol | Points) -> bool:
+    """Whether the starts are drawn independently of each other, as interval formulas for counts need."""
+    return isinstance(starts, Uniform | Normal)
+
+
+def _per_axis(name: str, value: Numbers | None, default: tuple[float, ...]) -> np.ndarray:
+    values = np.asarray(default if value is None else value, dtype=np.float64)
+    if values.ndim and len(values) not in (1, len(default)):
+        raise UserError(f"{name}: {len(values)} values for {len(default)} axes; give one, or one per axis")
+    return np.broadcast_to(values, len(default))
+
+
+def _keyed(root: Array, offset: np.ndarray, scale: np.ndarray, total: int, law: Any, first: int, n: int) -> Array:
+    return _draw(root, offset, scale, jnp.int64(first), jnp.int64(total - 1), n=n, law=law)
+
+
+@partial(jax.jit, static_argnames=("n", "law"))
+def _draw(root: Array, offset: Array, scale: Array, first: Array, last: Array, *, n: int, law: Any) -> Array:
+    def point(number: Array) -> Array:
+        return law(key(root, Purpose.START, number), offset.shape, jnp.float64)
+
+    return offset + scale * jax.vmap(point)(jnp.minimum(first + jnp.arange(n), last))
+
+
+def _cells(shape: np.ndarray, low: np.ndarray, high: np.ndarray, total: int, first: int, n: int) -> Array:
+    place = np.stack(np.unravel_index(np.minimum(np.arange(first, first + n), total - 1), tuple(shape)), axis=-1)
+    return jnp.asarray(low + (place + 0.5) / shape * (high - low))
+
+
+def _sobol(seed: int, low: np.ndarray, high: np.ndarray, total: int, first: int, n: int) -> Array:
+    per = total // SCRAMBLINGS
+    numbers = np.minimum(np.arange(first, first + n), total - 1)
+    parts = []
+    for scrambling in np.unique(numbers // per):
+        inside = numbers[numbers // per == scrambling] % per
+        engine = qmc.Sobol(len(low), bits=64, rng=np.random.default_rng([seed, int(scrambling)]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a block need not hold a power of two
+            points = engine.fast_forward(int(inside[0])).random(int(inside[-1] - inside[0]) + 1)
+        parts.append(points[inside - inside[0]])
+    return jnp.asarray(low + np.concatenate(parts) * (high - low))
+
+
+def _given(starts: Points, dim: int) -> np.ndarray:
+    if (starts.path is None) == (starts.x is None):
+        raise UserError("starts: points need either a path or x")
+    if starts.x is not None:
+        points = np.asarray(starts.x, dtype=np.float64)
+    else:
+        points = _read(Path(str(starts.path)))
+    points = points.reshape(-1, 1) if points.ndim == 1 and dim == 1 else np.atleast_2d(points)
+    if points.size == 0 or points.ndim != 2 or points.shape[1] != dim:
+        raise UserError(f"starts: points of shape {points.shape}, but the loss takes {dim} coordinates a point")
+    return points
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        points = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=_delimiter(path), ndmin=2)
+    except (OSError, ValueError) as error:
+        raise UserError(f"starts.path: cannot read {str(path)!r}: {error}") from error
+    return np.asarray(points, dtype=np.float64)
+
+
+def _delimiter(path: Path) -> str | None:
+    return "," if path.suffix == ".csv" else None

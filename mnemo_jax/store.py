@@ -1,0 +1,211 @@
+"""Files of a record: written whole or not at all, never rewritten, locked while a run writes.
+
+Layout of a record's folder, schema 1::
+
+    config.json          the resolved config; its hash is in the folder's name
+    provenance.json      versions, device, tile settings; written before the first block
+    starts/000000.parquet    one row per start of a block; its presence says the block is done
+    points/000000.parquet    the block's own distinct critical points
+    stalls/000000.parquet    the block's stalls
+    journal.jsonl        seconds and lane-steps of each block, as they happened
+    catalogue.parquet    the run's distinct critical points in canonical order
+    labels.parquet       (block, point) -> label
+    paths.npz            full paths of the first starts, when asked for
+    summary.json         outcomes, shares, estimates, fingerprint; its presence says the run is done
+"""
+
+import contextlib
+import errno
+import fcntl
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mnemo_jax.errors import MnemoError, UserError
+
+SCHEMA = 1
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole or not at all, also after a power failure.
+
+    Raises:
+        MnemoError: the folder cannot be written, or the disk is full.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(aside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        _sync(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise _said(path, error) from error
+
+
+def _said(path: Path, error: OSError) -> MnemoError:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        return UserError(f"{path.parent}: cannot be written ({error.strerror}); choose another folder with --out")
+    return MnemoError(
+        f"{path}: cannot be written ({error.strerror}); what is there already is whole, "
+        "and the same command goes on from it"
+    )
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON, NaN as null."""
+    write_bytes(path, (json.dumps(strict(value), indent=1, allow_nan=False) + "\n").encode())
+
+
+def strict(value: Any) -> Any:
+    """Return the value with numpy scalars and arrays as plain ones and every non-finite number as None."""
+    if isinstance(value, dict):
+        return {str(k): strict(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(v) for v in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return strict(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def read_json(path: Path) -> Any:
+    """Return the value in a JSON file.
+
+    Raises:
+        UserError: there is no such file, or it does not hold JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; is {path.parent} the folder of a run?") from error
+    except ValueError as error:
+        raise UserError(f"{path}: is damaged ({error}); remove it and run the config again") from error
+
+
+def read_lines(path: Path) -> list[Any]:
+    """Return the values in a file of one JSON value a line; a line cut short by a kill is left out."""
+    values = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with contextlib.suppress(ValueError):
+            values.append(json.loads(line))
+    return values
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file; floating columns are split by byte, which compresses best."""
+    sink = pa.BufferOutputStream()
+    plain = {name: _encoding(field.type) for name, field in _leaves(table.schema)}
+    words = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=words,
+        column_encoding=plain,
+        row_group_size=1 << 20,
+    )
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as one compressed .npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.Field]]:
+    for field in schema:
+        if pa.types.is_fixed_size_list(field.type):
+            yield f"{field.name}.list.element", field.type.value_field
+        elif not pa.types.is_dictionary(field.type):
+            yield field.name, field
+
+
+def _encoding(kind: pa.DataType) -> str:
+    if pa.types.is_floating(kind):
+        return "BYTE_STREAM_SPLIT"
+    return "DELTA_BINARY_PACKED" if pa.types.is_integer(kind) else "PLAIN"
+
+
+def read_table(path: Path) -> pa.Table:
+    """Return a Parquet file's table.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise UserError(f"{path}: is missing or damaged ({reason}); run the config again to make it anew") from error
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a Parquet file is there and its footer can be read."""
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True
+
+
+def vectors(values: np.ndarray) -> pa.FixedSizeListArray:
+    """Return ``[n, d]`` values as an Arrow column of lists of ``d``."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).ravel()), values.shape[1])
+
+
+def matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """Return an Arrow column of lists of ``d`` numbers as ``[n, d]``."""
+    flat = column.combine_chunks()
+    return flat.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
+
+
+def nullable(numbers: np.ndarray) -> pa.Array:
+    """Return integers as an Arrow column in which negative ones are null."""
+    return pa.array(numbers, mask=numbers < 0)
+
+
+def words(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
+    """Return codes as an Arrow column of the names they stand for."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(names))
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the record's lock; the operating system lets go of it when the process ends, however it ends.
+
+    Raises:
+        UserError: another process is writing this record, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "w")  # noqa: SIM115 - held open for as long as the lock
+    except OSError as error:
+        raise _said(folder / ".lock", error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"{folder}: another process is writing this record; wait for it or use --fresh") from error
+        yield

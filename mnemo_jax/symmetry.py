@@ -1,0 +1,89 @@
+"""Canonical representatives: one point for all that a landscape's periods and symmetries say are the same."""
+
+import itertools
+
+import numpy as np
+
+from mnemo_jax.landscape import Landscape, Symmetry
+
+TIE = 1e-7  # box lengths within which coordinates count as equal when members are put in order
+
+
+def canonical(x: np.ndarray, landscape: Landscape) -> np.ndarray:
+    """Return the representatives of points ``x [n, d]``: symmetries in the order declared, then the periods.
+
+    Two points of one orbit get the same representative up to rounding when one symmetry is declared, or a continuous
+    one followed by discrete ones; permutations are undone after the signs of single members.
+    """
+    lower, upper = np.asarray(landscape.lower), np.asarray(landscape.upper)
+    periodic = np.asarray(landscape.periodic)
+    period = np.where(periodic, upper - lower, 0.0)
+    tie = TIE * float(np.max(upper - lower))
+    x = np.array(x, dtype=np.float64)
+    for symmetry in landscape.symmetries:
+        axes = np.arange(landscape.dim) if symmetry.axes is None else np.asarray(symmetry.axes)
+        members = x[:, axes].reshape(len(x), -1, symmetry.block)
+        periods = period[axes].reshape(-1, symmetry.block)
+        x[:, axes] = _representative(members, symmetry, periods, tie).reshape(len(x), -1)
+    return _wrap(x, lower, period, tie)
+
+
+def zero_modes(landscape: Landscape) -> int:
+    """Return the number of zero eigenvalues that the declared continuous symmetries cause."""
+    modes = {"translation": lambda b: b, "rotation": lambda b: b * (b - 1) // 2}
+    return sum(modes[s.kind](s.block) for s in landscape.symmetries if s.kind in modes)
+
+
+def _wrap(x: np.ndarray, lower: np.ndarray, period: np.ndarray, tie: float) -> np.ndarray:
+    """Bring periodic coordinates into ``[lower, upper)``, those within rounding of the upper end to the lower."""
+    safe = np.where(period > 0, period, 1.0)
+    wrapped = lower + np.mod(x - lower + tie, safe) - tie
+    return np.where(period > 0, wrapped, x)
+
+
+def _representative(members: np.ndarray, symmetry: Symmetry, period: np.ndarray, tie: float) -> np.ndarray:
+    match symmetry.kind:
+        case "translation":
+            # On a torus the mean is not defined; the first member is brought to the origin instead.
+            if np.all(period > 0):
+                return np.mod(members - members[:, :1] + tie, period) - tie
+            return members - members.mean(axis=1, keepdims=True)
+        case "rotation":
+            return _rotated(members)
+        case "sign":
+            signs = _first_sign(members.reshape(len(members), -1), tie) if symmetry.joint else None
+            return members * (_first_sign(members, tie) if signs is None else signs[:, None])
+        case "permutation":
+            return _ordered(members, tie)
+
+
+def _first_sign(values: np.ndarray, tie: float) -> np.ndarray:
+    """Return the sign of the first entry along the last axis that is not zero, with that axis kept."""
+    large = np.abs(values) > tie
+    first = np.take_along_axis(values, np.argmax(large, axis=-1)[..., None], axis=-1)
+    return np.where(first < 0, -1.0, 1.0)
+
+
+def _ordered(members: np.ndarray, tie: float) -> np.ndarray:
+    """Sort members by their coordinates, which are rounded so that rounding does not reorder equal ones."""
+    keys = np.round(members / tie)
+    order = np.stack([np.lexsort(row.T[::-1]) for row in keys])
+    return np.take_along_axis(members, order[..., None], axis=1)
+
+
+def _rotated(members: np.ndarray) -> np.ndarray:
+    """Turn each cloud of members about the origin: the farthest on the first axis, the next in the half-plane."""
+    out = np.empty_like(members)
+    for k, cloud in enumerate(members):
+        radii = np.linalg.norm(cloud, axis=1)
+        frame: list[np.ndarray] = []
+        # The first two members (in the order given) that do not lie on one line with the origin fix the frame.
+        for vector in itertools.chain(cloud, np.eye(cloud.shape[1])):
+            rest = vector - sum((np.dot(vector, e) * e for e in frame), np.zeros(cloud.shape[1]))
+            if np.linalg.norm(rest) > 1e-6 * max(float(radii.max()), 1e-300) and len(frame) < cloud.shape[1]:
+                frame.append(rest / np.linalg.norm(rest))
+        turn = np.stack(frame)
+        if np.linalg.det(turn) < 0:
+            turn[-1] = -turn[-1]
+        out[k] = cloud @ turn.T
+    return out

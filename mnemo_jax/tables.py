@@ -1,0 +1,78 @@
+"""The columns of a record's Parquet files, and the way back to arrays."""
+
+import numpy as np
+import pyarrow as pa
+
+from mnemo_jax.catalogue import Table
+from mnemo_jax.labelling import Block, Labelled, Stalls
+from mnemo_jax.store import matrix, nullable, vectors, words
+from mnemo_jax.types import Kind, Outcome
+
+OUTCOMES = [outcome.word for outcome in Outcome]
+KINDS = [kind.word for kind in Kind]
+FAMILIES = ["single", "joined", "not_separated"]
+_VECTORS = ("x", "eigenvalues")
+_WORDS = {"kind": KINDS, "family": FAMILIES}
+
+
+def starts_table(
+    block: Block, labelled: Labelled, observed: dict[str, np.ndarray], losses: np.ndarray | None
+) -> pa.Table:
+    """Return the rows of a block's starts.
+
+    Columns: ``start`` (its number), ``outcome``, ``steps``, ``point`` (row of the block's points, null for none),
+    ``stalls`` and ``stalled`` (number and total steps, those the descent ended in included), ``final`` (steps of the
+    final approach to a minimum), ``x`` and ``loss`` at the end when end points are kept, and the observables.
+    """
+    place = labelled.stalls.start[labelled.stalls.censored] - block.first
+    still = labelled.stalls.length[labelled.stalls.censored]
+    count, stalled = block.count.copy(), block.stalled.copy()
+    count[place] += 1  # a start can end in one stall only
+    stalled[place] += still
+    columns = {
+        "start": pa.array(block.first + np.arange(len(block.x), dtype=np.int64)),
+        "outcome": words(block.outcome, OUTCOMES),
+        "steps": pa.array(block.steps),
+        "point": nullable(labelled.point.astype(np.int32)),
+        "stalls": pa.array(count),
+        "stalled": pa.array(stalled),
+        "final": pa.array(labelled.final),
+    }
+    if losses is not None:
+        columns |= {"x": vectors(block.x), "loss": pa.array(losses)}
+    return pa.table(columns | {name: pa.array(values) for name, values in observed.items()})
+
+
+def stalls_table(stalls: Stalls, at: np.ndarray) -> pa.Table:
+    """Return the rows of a block's stalls; ``point`` is the row of the block's points, null in a flat region."""
+    columns = {
+        name: vectors(column) if name == "x" else pa.array(column) for name, column in stalls._asdict().items()
+    }
+    return pa.table(columns | {"point": nullable(at.astype(np.int32))})
+
+
+def points_table(table: Table) -> pa.Table:
+    """Return a table of critical points as Arrow columns, kinds and families as words."""
+    columns = {}
+    for name, values in table._asdict().items():
+        if name in _WORDS:
+            columns[name] = words(values, _WORDS[name])
+        else:
+            columns[name] = vectors(values) if name in _VECTORS else pa.array(values)
+    return pa.table(columns)
+
+
+def points_of(arrow: pa.Table) -> Table:
+    """Return the critical points of an Arrow table made by `points_table`."""
+    columns = {}
+    for name in Table._fields:
+        column = arrow.column(name)
+        if name in _WORDS:
+            codes = column.combine_chunks().dictionary_encode()
+            codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+            lookup = np.array([_WORDS[name].index(word) for word in codes.dictionary.to_pylist()], np.int32)
+            values = lookup[codes.indices.to_numpy()] if len(lookup) else np.empty(0, np.int32)
+        else:
+            values = matrix(column) if name in _VECTORS else column.to_numpy()
+        columns[name] = values
+    return Table(**columns)

@@ -1,0 +1,65 @@
+"""The outcomes and kinds a run can report, and the tile the engine works in."""
+
+from enum import IntEnum
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic.dataclasses import dataclass as choice
+
+
+class Outcome(IntEnum):
+    """How a descent ended, as the loop saw it; a lane without a start is ``IDLE``."""
+
+    RUNNING = 0
+    CONVERGED = 1
+    FINISHED = 2
+    OUT_OF_STEPS = 3
+    ESCAPED = 4
+    NON_FINITE = 5
+    IDLE = 6
+
+    @property
+    def word(self) -> str:
+        """The outcome's name in tables and files."""
+        return self.name.lower()
+
+
+REPORTED = (Outcome.CONVERGED, Outcome.FINISHED, Outcome.OUT_OF_STEPS, Outcome.ESCAPED, Outcome.NON_FINITE)
+
+
+class Kind(IntEnum):
+    """What a critical point is; independent of its nullity.
+
+    ``DEGENERATE`` is left where even higher derivatives decide nothing, ``KINK`` where the loss is not twice
+    differentiable, so that autodiff's Hessian says nothing.
+    """
+
+    MINIMUM = 0
+    SADDLE = 1
+    MAXIMUM = 2
+    DEGENERATE = 3
+    KINK = 4
+
+    @property
+    def word(self) -> str:
+        """The kind's name in tables and files."""
+        return self.name.lower()
+
+
+@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+class Tile:
+    """The shape of the engine's inner program: it changes the last bits of results, so it is recorded.
+
+    Attributes:
+        lanes: starts followed at once on one device.
+        steps: steps between two looks at which lanes have stopped.
+        unroll: steps written out in the loop's body.
+        layout: which axis of every array holds the lanes.
+        refill: share of the lanes that must have stopped before they take new starts (changes no result).
+    """
+
+    lanes: Annotated[int, Ge(1), Le(1 << 22)]
+    steps: Annotated[int, Ge(1), Le(1 << 16)]
+    unroll: Annotated[int, Ge(1), Le(64)] = 1
+    layout: Literal["lanes_last", "lanes_first"] = "lanes_last"
+    refill: Annotated[float, Gt(0), Le(1)] = 0.0625
