@@ -71,9 +71,8 @@ class Config:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of config files, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mnemo_jax config"} | TypeAdapter(
-        Config
-    ).json_schema()
+    words = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return words | TypeAdapter(Config).json_schema() | {"title": "mnemo_jax config"}
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -184,6 +183,7 @@ def plan(config: Config, source: str, platform: str) -> Plan:
             seed=config.seed,
             precision=config.precision,
             observables={name: _observable(name, path) for name, path in config.observables.items()},
+            table=TypeAdapter(Config).dump_python(config, mode="json", exclude_none=True),
         )
         count(made.starts, landscape)
     except ValidationError as error:

@@ -7,15 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh, PartitionSpec
 
 from mnemo_jax.calculus import Args, Loss, hessian
+from mnemo_jax.devices import Devices
 from mnemo_jax.polish import Polished, Scales, eigen_floor, polish
 from mnemo_jax.types import Kind
 
 PROBES = 8  # fixed random directions that look for kinks and bound third derivatives
 KINK_STEP = 1e-6  # half-distance of the wider of the two gradient differences, in box lengths
 TILE = (64, 4096)  # points judged at once on a CPU device and on others
+SPREAD = 8  # tiles per device from which more than one device judges
 KINK_SHRINK = 32.0
 """A smooth gradient's difference shrinks with the distance; one across a kink does not."""
 
@@ -130,36 +131,43 @@ def _judged(x0: Array, near: Array, args: Args, scales: Scales, *, loss: Loss) -
     return classify(polish(x0, args, scales, near, loss=loss), args, scales, loss=loss)
 
 
-@partial(jax.jit, static_argnames=("loss", "one", "mesh"))
-def _on_devices(points: tuple[Array, ...], args: Args, scales: Scales, *, loss: Loss, one: Any, mesh: Mesh) -> Point:
-    def part(points: tuple[Array, ...], args: Args, scales: Scales) -> Point:
-        return jax.vmap(lambda *p: one(*p, args, scales, loss=loss))(*points)
-
-    split, whole = PartitionSpec("device"), PartitionSpec()
-    return jax.shard_map(part, mesh=mesh, in_specs=(split, whole, whole), out_specs=split, check_vma=False)(
-        points, args, scales
-    )
+@partial(jax.jit, static_argnames=("loss", "one"))
+def _tile(points: tuple[Array, ...], args: Args, scales: Scales, *, loss: Loss, one: Any) -> Point:
+    return jax.vmap(lambda *p: one(*p, args, scales, loss=loss))(*points)
 
 
-def _in_tiles(one: Any, points: tuple[np.ndarray, ...], args: Args, scales: Scales, loss: Loss, mesh: Mesh) -> Point:
+def _in_tiles(
+    one: Any, points: tuple[np.ndarray, ...], args: Args, scales: Scales, loss: Loss, devices: Devices
+) -> Point:
     """Map over points in tiles of one fixed shape, so that a point's numbers do not depend on its company."""
-    size = TILE[mesh.devices.flat[0].platform != "cpu"] * mesh.size
-    number = len(points[0])
+    number, size = len(points[0]), TILE[devices.platform != "cpu"]
     if not number:
-        shape = jax.eval_shape(partial(one, loss=loss), *(jnp.asarray(np.zeros(p.shape[1:], p.dtype)) for p in points), args, scales)
-        return Point(*(np.empty((0, *s.shape), s.dtype) for s in shape))
-    done = []
-    for begin in range(0, number, size):
-        rows = np.minimum(np.arange(begin, begin + size), number - 1)
-        done.append(_on_devices(tuple(p[rows] for p in points), args, scales, loss=loss, one=one, mesh=mesh))
-    return Point(*(np.concatenate([np.asarray(c) for c in column])[:number] for column in zip(*done, strict=True)))
+        return _none(points[0].shape[1])
+    begins = np.arange(0, number, size)
+    share = len(devices) if len(begins) >= SPREAD * len(devices) else 1  # another device compiles the program anew
+
+    def work(part: int) -> list[Point]:
+        rows = [np.minimum(np.arange(begin, begin + size), number - 1) for begin in begins[part::share]]
+        done = [_tile(tuple(p[r] for p in points), args, scales, loss=loss, one=one) for r in rows]
+        return [Point(*map(np.asarray, tile)) for tile in done]
+
+    parts = [future.result() for future in devices.each(work, range(share))]
+    tiles = [parts[k % share][k // share] for k in range(len(begins))]
+    return Point(*(np.concatenate(column)[:number] for column in zip(*tiles, strict=True)))
 
 
-def judge(x: np.ndarray, near: np.ndarray, args: Args, scales: Scales, *, loss: Loss, mesh: Mesh) -> Point:
+def _none(dim: int) -> Point:
+    """Return no points of ``dim`` coordinates."""
+    number, whole, flag = np.empty(0), np.empty(0, np.int32), np.empty(0, bool)
+    vector = np.empty((0, dim))
+    return Point(vector, number, number, vector, number, whole, whole, whole, number, number, number, flag)
+
+
+def judge(x: np.ndarray, near: np.ndarray, args: Args, scales: Scales, *, loss: Loss, devices: Devices) -> Point:
     """Polish and classify end points ``x [n, d]`` (float64); ``near [n]`` says which come from converged descents."""
-    return _in_tiles(_judged, (x, near), args, scales, loss, mesh)
+    return _in_tiles(_judged, (x, near), args, scales, loss, devices)
 
 
-def settle(x: np.ndarray, args: Args, scales: Scales, *, loss: Loss, mesh: Mesh) -> Point:
+def settle(x: np.ndarray, args: Args, scales: Scales, *, loss: Loss, devices: Devices) -> Point:
     """Look for a kink near points ``x [n, d]`` where descents cannot settle; those without one have *left*."""
-    return _in_tiles(_settled, (x,), args, scales, loss, mesh)
+    return _in_tiles(_settled, (x,), args, scales, loss, devices)

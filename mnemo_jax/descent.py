@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
-from jax.sharding import Mesh, PartitionSpec
 
 from mnemo_jax.calculus import Args, Loss
 from mnemo_jax.keys import Purpose, key
@@ -217,7 +216,8 @@ class _Carry(NamedTuple):
     log: StallLog
 
 
-def _block(
+@partial(jax.jit, static_argnames=("loss", "choice", "tile"))
+def descend(
     x0: Array,
     size: Array,
     first: Array,
@@ -229,7 +229,23 @@ def _block(
     choice: MakesOptimizer,
     tile: Tile,
 ) -> tuple[Ends, StallLog, Array]:
-    """Follow the first ``size`` of the starts ``x0 [n, d]``, numbered from ``first``, on one device."""
+    """Follow a block of starts to their ends on one device.
+
+    Args:
+        x0: ``[n, d]`` start points in the run's precision.
+        size: int32, how many of them are to be followed; the rest fill up the block.
+        first: int64, number of the first start.
+        root: the run's random key.
+        args: the loss's arguments.
+        rules: stop rules and stall levels.
+        loss: the loss on flat points.
+        choice: the optimizer.
+        tile: shape of the inner program.
+
+    Returns:
+        the ends, ``[n, ...]`` each; the stall log, ``[4 n, ...]``; and the number of segments, int32, every one of
+        ``tile.steps * tile.lanes`` lane-steps.
+    """
     axis = -1 if tile.layout == "lanes_last" else 0
     optimizer = choice.build(rules.learning_rate)
     one_step = jax.vmap(
@@ -330,51 +346,6 @@ def _write_log(log: StallLog, lanes: Lane, axis: int) -> StallLog:
     )
     written = [old.at[where].set(new, mode="drop") for old, new in zip(log[:-1], rows, strict=True)]
     return StallLog(*written, log.count + free[-1])
-
-
-@partial(jax.jit, static_argnames=("loss", "choice", "tile", "mesh"))
-def descend(
-    x0: Array,
-    size: Array,
-    first: Array,
-    root: Array,
-    args: Args,
-    rules: Rules,
-    *,
-    loss: Loss,
-    choice: MakesOptimizer,
-    tile: Tile,
-    mesh: Mesh,
-) -> tuple[Ends, StallLog, Array]:
-    """Follow a block of starts to their ends, each device of the mesh its own part of the block.
-
-    Args:
-        x0: ``[n, d]`` start points in the run's precision, ``n`` a multiple of the number of devices.
-        size: int32, how many of them are to be followed; the rest fill up the block.
-        first: int64, number of the first start.
-        root: the run's random key.
-        args: the loss's arguments.
-        rules: stop rules and stall levels.
-        loss: the loss on flat points.
-        choice: the optimizer.
-        tile: shape of the inner program.
-        mesh: the devices, on one axis named ``device``.
-
-    Returns:
-        the ends, ``[n, ...]`` each; the stall log, ``[devices, 4 n / devices, ...]``, whose slots count from each
-        device's own first start; and the segments each device ran, int32 ``[devices]``, every one of
-        ``tile.steps * tile.lanes`` lane-steps.
-    """
-    def part(x0: Array, size: Array, first: Array, root: Array, args: Args, rules: Rules) -> tuple[Ends, StallLog, Array]:
-        offset = jax.lax.axis_index("device") * x0.shape[0]
-        own = jnp.clip(size - offset, 0, x0.shape[0])
-        ends, log, segments = _block(x0, own, first + offset, root, args, rules, loss=loss, choice=choice, tile=tile)
-        return ends, jax.tree.map(lambda a: a[None], log), segments[None]
-
-    split, whole = PartitionSpec("device"), PartitionSpec()
-    return jax.shard_map(
-        part, mesh=mesh, in_specs=(split, whole, whole, whole, whole, whole), out_specs=split, check_vma=False
-    )(x0, size, first, root, args, rules)
 
 
 PATH_CHUNK = 512  # steps of a path between two looks from the host

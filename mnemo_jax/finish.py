@@ -65,6 +65,23 @@ def _merged(tables: list[Table], judge: Judge) -> tuple[Table, np.ndarray]:
     return merged, again[new]
 
 
+class _Hashes:
+    """SHA-256 of every column by itself, so that it does not matter where one block ends and the next begins."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Any] = {}
+
+    def add(self, **columns: np.ndarray) -> None:
+        """Append one block's part of each column."""
+        for name, values in columns.items():
+            wide = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+            self.columns.setdefault(name, hashlib.sha256()).update(np.ascontiguousarray(wide).tobytes())
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each column."""
+        return {name: digest.hexdigest() for name, digest in sorted(self.columns.items())}
+
+
 class _Rows:
     """What the summary needs of all starts, gathered block by block so that memory stays flat."""
 
@@ -77,9 +94,9 @@ class _Rows:
         self.observed: dict[str, list[np.ndarray]] = {name: [] for name in plan.observables}
         self.replicates = np.zeros((SCRAMBLINGS, size), np.int64) if isinstance(plan.starts, Sobol) else None
         self.cells: list[np.ndarray] = []
-        self.hash = hashlib.sha256()
+        self.hashes = _Hashes()
         self.uncatalogued = 0
-        self.stalls = _Stalls(size, self.hash)
+        self.stalls = _Stalls(size, self.hashes)
         for name, local in zip(names, labels, strict=True):
             self._add(plan, store.read_table(folder / "starts" / name), local)
             self.stalls.add(store.read_table(folder / "stalls" / name), local)
@@ -105,11 +122,11 @@ class _Rows:
             np.add.at(self.replicates, (which[label >= 0], label[label >= 0]), 1)
         if isinstance(plan.starts, Grid):
             self.cells.append(label)
-        for values in (codes, steps, named, *(table[c].to_numpy() for c in ("stalls", "stalled", "final"))):
-            self.hash.update(np.ascontiguousarray(values.astype(np.int64)).tobytes())
+        counted = {name: table[name].to_numpy() for name in ("stalls", "stalled", "final")}
+        self.hashes.add(starts_outcome=codes, starts_steps=steps, starts_point=named, **counted)
         for name, parts in self.observed.items():
             values = table[name].to_numpy().astype(np.float64)
-            self.hash.update(values.tobytes())
+            self.hashes.add(**{f"observable_{name}": values})
             parts.append(_moments(values, label, len(self.counts)))
 
 
@@ -160,8 +177,8 @@ class _Histograms:
 class _Stalls:
     """Stalls counted by the critical point they were at (the last row: a flat region)."""
 
-    def __init__(self, size: int, hashed: Any) -> None:
-        self.hash = hashed
+    def __init__(self, size: int, hashes: _Hashes) -> None:
+        self.hashes = hashes
         self.number = np.zeros(size + 1, np.int64)
         self.censored = np.zeros(size + 1, np.int64)
         self.length = np.zeros(size + 1, np.int64)
@@ -182,8 +199,7 @@ class _Stalls:
         np.maximum.at(self.longest, at, length)
         self.histogram.add(at, length)
         start = table["start"].to_numpy()
-        for values in (start, table["entry"].to_numpy(), length, at):
-            self.hash.update(np.ascontiguousarray(values.astype(np.int64)).tobytes())
+        self.hashes.add(stall_start=start, stall_entry=table["entry"].to_numpy(), stall_length=length, stall_point=at)
         for k, duration in enumerate(DURATIONS):
             self.longer[k] += len(np.unique(start[length > duration]))
 
@@ -296,12 +312,11 @@ def _observable(parts: list[np.ndarray]) -> dict[str, np.ndarray]:
 def _fingerprint(rows: _Rows, catalogue: Table, summary: dict[str, Any]) -> str:
     """Return SHA-256 over the starts' columns in order, the catalogue and the estimates.
 
-    The catalogue's spread and ambiguity, which depend on how starts were cut into blocks, stay outside.
+    The catalogue's spread and ambiguity, which depend on how starts were cut into blocks, stay outside, and so do
+    sums of observables, which are rounded in the order of blocks.
     """
-    whole = rows.hash.copy()
-    for name, column in catalogue._asdict().items():
-        if name != "spread":
-            whole.update(np.ascontiguousarray(column).tobytes())
+    columns = _Hashes()
+    columns.add(**{f"catalogue_{k}": column for k, column in catalogue._asdict().items() if k != "spread"})
     told = {key: value for key, value in summary.items() if key not in ("ambiguous", "observables")}
-    whole.update(json.dumps(store.strict(told), sort_keys=True).encode())
-    return whole.hexdigest()
+    whole = {**rows.hashes.digests(), **columns.digests(), "estimates": store.strict(told)}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

@@ -8,11 +8,11 @@ quadratic convergence and no further away than its stop rule explains. All other
 from typing import NamedTuple
 
 import numpy as np
-from jax.sharding import Mesh
 
 from mnemo_jax.calculus import Args, Loss
 from mnemo_jax.catalogue import Metric, Table, cells, cluster, merge
 from mnemo_jax.critical import Point, judge, settle
+from mnemo_jax.devices import Devices
 from mnemo_jax.degenerate import along_null_space, kinds
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.polish import Scales
@@ -94,12 +94,12 @@ class Judge(NamedTuple):
     args: Args
     scales: Scales
     metric: Metric
-    mesh: Mesh
+    devices: Devices
     grad_tol: float
 
     def points(self, x: np.ndarray, near: np.ndarray) -> Point:
         """Polish and classify; degenerate points are decided by higher derivatives where these decide."""
-        return judge(x, near, self.args, self.scales, loss=self.loss, mesh=self.mesh)
+        return judge(x, near, self.args, self.scales, loss=self.loss, devices=self.devices)
 
     def decide(self, table: Table) -> Table:
         """Return the table with the kinds of its degenerate points decided along their null spaces."""
@@ -128,6 +128,9 @@ def label(block: Block, judge: Judge) -> Labelled:
     lost = np.isin(block.outcome, (Outcome.OUT_OF_STEPS, Outcome.NON_FINITE)) & (number < NAMED)
     lost &= np.all(np.isfinite(block.x), axis=1)
     point[lost] = collected.nearest(block.x[lost], number[lost])
+    # Nearly every descent ends in a stretch of small gradients: those at a minimum are no stalls, nor worth a polish.
+    arrived = sure & (collected.kind(point) == Kind.MINIMUM)
+    block = block._replace(stalls=_without(block.stalls, arrived, block.first))
     at = collected.nearest(block.stalls.x, block.stalls.start, kinks=False)
     table, new = collected.table()
     point, at = _renumber(point, new), _renumber(at, new)
@@ -141,14 +144,20 @@ def _count(table: Table, point: np.ndarray, ended: np.ndarray, block: Block, at:
     kind = np.where(labelled, table.kind[point], -1) if len(table.x) else np.full(len(point), -1)
     arrived = (kind == Kind.MINIMUM) & (block.outcome == Outcome.CONVERGED)
     stalls = block.stalls
-    keep = ~(stalls.censored & arrived[stalls.start - block.first])
+    stays = ~(stalls.censored & arrived[stalls.start - block.first])
     return Labelled(
         table=table,
         point=point,
         final=np.where(arrived, block.open_length, 0).astype(np.int32),
-        stalls=Stalls(*(column[keep] for column in stalls)),
-        at=at[keep],
+        stalls=_without(stalls, arrived, block.first),
+        at=at[stays],
     )
+
+
+def _without(stalls: Stalls, arrived: np.ndarray, first: int) -> Stalls:
+    """Return the stalls without those that are the final approach to a minimum."""
+    stays = ~(stalls.censored & arrived[stalls.start - first])
+    return Stalls(*(column[stays] for column in stalls))
 
 
 def _renumber(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -171,6 +180,11 @@ class _Collected:
         self.parts.append((Point(*(column[keep] for column in points)), number[keep]))
         self.rows += int(keep.sum())
         return rows
+
+    def kind(self, rows: np.ndarray) -> np.ndarray:
+        """Return the kinds of the points in ``rows`` as far as Hessians tell, -1 for none."""
+        kinds = np.concatenate([points.kind for points, _ in self.parts])
+        return np.where(rows >= 0, kinds[rows], -1) if len(kinds) else np.full(len(rows), -1)
 
     def ends(self, x: np.ndarray, sure: np.ndarray, number: np.ndarray) -> np.ndarray:
         """Judge the ends of descents, one for many where that is certain."""
@@ -202,7 +216,7 @@ class _Collected:
         lost = rows < 0
         if kinks and lost.any():
             judge = self.judge
-            found = settle(x[lost], judge.args, judge.scales, loss=judge.loss, mesh=judge.mesh)
+            found = settle(x[lost], judge.args, judge.scales, loss=judge.loss, devices=judge.devices)
             rows[lost] = self.add(found, number[lost])
         return rows
 

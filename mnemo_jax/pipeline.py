@@ -4,6 +4,7 @@ import json
 import platform as host
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,12 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mnemo_jax import store
 from mnemo_jax.calculus import Args, Loss, hessian, loss_of
 from mnemo_jax.catalogue import Metric
+from mnemo_jax.clock import Clock
 from mnemo_jax.descent import OPENING, Ends, Rules, StallLog, descend, follow
+from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.finish import finish
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label
@@ -62,21 +64,9 @@ class Prepared(NamedTuple):
     scales: Scales
     rules: Rules
     judge: Judge
-    mesh: Mesh
+    devices: Devices
     grad_tol: float
     exact_args: Args
-
-
-def devices_mesh(number: int | None = None) -> Mesh:
-    """Return a mesh over this process's devices, or the first ``number`` of them.
-
-    Raises:
-        UserError: there are not that many.
-    """
-    devices = jax.local_devices()
-    if number is not None and not 1 <= number <= len(devices):
-        raise UserError(f"--devices {number}: this process has {len(devices)} {devices[0].platform} device(s)")
-    return Mesh(np.array(devices[:number]), ("device",))
 
 
 def run(
@@ -87,6 +77,7 @@ def run(
     fresh: bool = False,
     report: Report = lambda progress: None,
     warn: Warn = lambda sentence: None,
+    imported: float | None = None,
 ) -> Record:
     """Carry out a plan into its record's folder below ``out``, going on from what is there.
 
@@ -97,15 +88,15 @@ def run(
         fresh: whether to begin a new record where a finished or unfinished one exists.
         report: called after every block.
         warn: called with each warning, one sentence.
+        imported: seconds the process spent on imports, for the table of times.
 
     Raises:
         UserError: the loss is not a pure scalar function, the folder cannot be written, or it holds an unfinished
             record of another version.
     """
-    begun = time.perf_counter()
-    with jax.enable_x64(True):
-        mesh = devices_mesh(devices)
-        loss, args = loss_of(plan.landscape, jnp.dtype(plan.precision))
+    clock = Clock({} if imported is None else {"import": imported})
+    with jax.enable_x64(True), Devices(devices) as workers:
+        loss_of(plan.landscape, jnp.dtype(plan.precision))
         if plan.landscape.dim > DENSE:
             raise UserError(
                 f"loss.dim: {plan.landscape.dim} is above {DENSE}; points of so many coordinates are not classified yet"
@@ -115,16 +106,16 @@ def run(
             return load(folder)
         drawer(plan.starts, plan.landscape, plan.seed)  # mistakes in the starts come before the folder
         with store.locked(folder):
-            _open(plan, folder, mesh)
-            prepared = _prepare(plan, loss, args, mesh, warn)
-            seconds = _blocks(prepared, folder, report, warn)
-            clock = time.perf_counter()
+            _open(plan, folder, workers)
+            prepared = prepare(plan, workers, warn)
+            clock.lap("preparation")
+            _blocks(prepared, folder, clock, report, warn)
             report(Progress("catalogue", plan.count, plan.count))
             _paths(prepared, folder)
+            clock.lap("paths")
             finish(plan, folder, prepared.judge, prepared.grad_tol)
-            seconds["finish"] = time.perf_counter() - clock
-            seconds["total"] = time.perf_counter() - begun
-            _journal(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": seconds})
+            clock.lap("catalogue")
+            _journal(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.seconds | {"total": clock.total()}})
         return load(folder)
 
 
@@ -139,8 +130,8 @@ def _folder(plan: Plan, out: Path, fresh: bool) -> Path:
     return names[-1]
 
 
-def _provenance(plan: Plan, mesh: Mesh) -> dict[str, Any]:
-    device = mesh.devices.flat[0]
+def _provenance(plan: Plan, devices: Devices) -> dict[str, Any]:
+    device = devices.devices[0]
     return {
         "schema": store.SCHEMA,
         "versions": {name: version(name) for name in ("mnemo_jax", "jax", "jaxlib", "optax", "numpy")},
@@ -167,16 +158,18 @@ def _git() -> str | None:
         return None
 
 
-def _open(plan: Plan, folder: Path, mesh: Mesh) -> None:
+def _open(plan: Plan, folder: Path, devices: Devices) -> None:
     """Write config and provenance, or check that the record there can be gone on with.
 
     Raises:
         UserError: it was begun by another version, precision or kind of device.
     """
-    now = _provenance(plan, mesh)
+    now = _provenance(plan, devices)
     path = folder / "provenance.json"
     if not path.exists():
         store.write_json(folder / "config.json", plan.resolved())
+        if plan.table is not None:
+            store.write_json(folder / "table.json", plan.table)
         store.write_json(path, now)
         return
     then = store.read_json(path)
@@ -190,9 +183,10 @@ def _open(plan: Plan, folder: Path, mesh: Mesh) -> None:
         raise UserError(f"{folder}: was begun with {changed}; bytes would differ, so use --fresh for a new record")
 
 
-def _prepare(plan: Plan, loss: Loss, args: Args, mesh: Mesh, warn: Warn) -> Prepared:
+def prepare(plan: Plan, devices: Devices, warn: Warn = lambda sentence: None) -> Prepared:
     """Measure the landscape's scales over the first starts and turn the stop rules into numbers."""
     landscape, dtype = plan.landscape, jnp.dtype(plan.precision)
+    loss, args = loss_of(landscape, dtype)
     draw = drawer(plan.starts, landscape, plan.seed)
     exact_loss, exact_args = loss_of(landscape, jnp.float64) if plan.precision == "float32" else (loss, args)
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
@@ -213,8 +207,8 @@ def _prepare(plan: Plan, loss: Loss, args: Args, mesh: Mesh, warn: Warn) -> Prep
     )
     period = np.where(landscape.periodic, high - low, 0.0)
     metric = Metric(low, period, float(scales.length), float(curvature))
-    judge = Judge(landscape, exact_loss, exact_args, scales, metric, mesh, tolerance)
-    return Prepared(plan, loss, args, draw, scales, rules, judge, mesh, tolerance, exact_args)
+    judge = Judge(landscape, exact_loss, exact_args, scales, metric, devices, tolerance)
+    return Prepared(plan, loss, args, draw, scales, rules, judge, devices, tolerance, exact_args)
 
 
 def _fixed_number(plan: Plan) -> bool:
@@ -258,37 +252,27 @@ def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
     return asked
 
 
-def _blocks(prepared: Prepared, folder: Path, report: Report, warn: Warn) -> dict[str, float]:
-    """Compute every block that is not there yet; the next one descends while the last is written.
-
-    Returns:
-        seconds spent by stage.
-    """
+def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn: Warn) -> None:
+    """Compute every block that is not there yet; the next one descends while the last is written."""
     plan = prepared.plan
     todo = list(_missing(plan, folder, warn))
-    blocks = -(-plan.count // plan.block)
-    resumed = plan.count - sum(min(plan.block, plan.count - b * plan.block) for b in todo)
-    seconds = dict.fromkeys(("descent", "labelling", "writing"), 0.0)
+    resumed = plan.count - sum(min(plan.block, plan.count - number * plan.block) for number in todo)
     progress = Progress("descent", resumed, plan.count, resumed)
     report(progress)
-    pending = _begin(prepared, todo[0]) if todo else None
-    for place, number in enumerate(todo):
-        clock = [time.perf_counter()]
-        block, useful, total = _collect(prepared, number, _ready(pending))
-        clock.append(time.perf_counter())
+    pending = _begin(prepared, todo[0]) if todo else []
+    for number, following in zip(todo, [*todo[1:], None], strict=True):
+        block, useful, total = _collect(prepared, number, pending)
+        clock.lap("descent")
         labelled = label(block, prepared.judge)
-        pending = _begin(prepared, todo[place + 1]) if place + 1 < len(todo) else None
-        clock.append(time.perf_counter())
+        clock.lap("labelling")
+        pending = [] if following is None else _begin(prepared, following)
         _write(prepared, folder, number, block, labelled)
-        clock.append(time.perf_counter())
-        spent = dict(zip(seconds, np.diff(clock).tolist(), strict=True))
-        seconds = {stage: seconds[stage] + spent[stage] for stage in seconds}
-        _journal(folder, {"block": number, "of": blocks, "useful": useful, "total": total, "seconds": spent})
+        clock.lap("writing")
+        _journal(folder, {"block": number, "useful": useful, "total": total})
         progress = progress._replace(
             done=progress.done + len(block.x), useful=progress.useful + useful, steps=progress.steps + total
         )
         report(progress)
-    return seconds
 
 
 def _missing(plan: Plan, folder: Path, warn: Warn) -> Iterator[int]:
@@ -301,66 +285,91 @@ def _missing(plan: Plan, folder: Path, warn: Warn) -> Iterator[int]:
             yield number
 
 
-def _begin(prepared: Prepared, number: int) -> tuple[Ends, StallLog, Array]:
-    """Send a block of starts to the devices; returns at once."""
-    plan, mesh = prepared.plan, prepared.mesh
-    first = number * plan.block
-    size = min(plan.block, plan.count - first)
-    part = -(-plan.block // mesh.size)
-    x0 = prepared.draw(first, part * mesh.size).astype(plan.precision)
-    x0 = jax.device_put(x0, NamedSharding(mesh, PartitionSpec("device")))
-    return descend(
-        x0, jnp.int32(size), jnp.int64(first), jax.random.key(plan.seed), prepared.args, prepared.rules,
-        loss=prepared.loss, choice=plan.optimizer, tile=plan.tile, mesh=mesh,
-    )
+Part = tuple[Ends, StallLog, np.ndarray]
 
 
-def _ready(pending: Any) -> Any:
-    """Wait for a block, awake often enough for Ctrl-C to be heard."""
-    pause = 1e-3
-    while not all(leaf.is_ready() for leaf in jax.tree.leaves(pending)):
-        time.sleep(pause)
-        pause = min(0.05, 1.5 * pause)
-    return pending
-
-
-def _collect(prepared: Prepared, number: int, done: tuple[Ends, StallLog, Array]) -> tuple[Block, int, int]:
-    """Bring a block to the host; return it with its useful and total lane-steps."""
+def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
+    """Send a block of starts to the devices, an equal part to each; returns at once."""
     plan = prepared.plan
-    ends, log, segments = (jax.tree.map(np.asarray, part) for part in done)
+    first, size, part = _extent(prepared, number)
+
+    def work(k: int) -> Part:
+        x0 = prepared.draw(first + k * part, part).astype(plan.precision)
+        own = jnp.int32(min(max(size - k * part, 0), part))
+        done = descend(
+            x0, own, jnp.int64(first + k * part), jax.random.key(plan.seed), prepared.args, prepared.rules,
+            loss=prepared.loss, choice=plan.optimizer, tile=plan.tile,
+        )
+        ends, log, segments = jax.tree.map(np.asarray, done)
+        ends = Ends(*(column[:own] for column in ends))
+        log = StallLog(*(column[: log.count] for column in log[:-1]), log.count)
+        return ends, log._replace(slot=log.slot.astype(np.int64) + first + k * part), segments
+
+    return prepared.devices.each(work)
+
+
+def _extent(prepared: Prepared, number: int) -> tuple[int, int, int]:
+    """Return a block's first start, its number of starts, and the size of the part that each device takes."""
+    plan = prepared.plan
     first = number * plan.block
-    size = min(plan.block, plan.count - first)
-    ends = Ends(*(column[:size] for column in ends))
-    part = -(-plan.block // prepared.mesh.size)
-    ended = [Stalls(
-        start=first + device * part + log.slot[device][:n].astype(np.int64),
-        rank=log.rank[device][:n],
-        entry=log.entry[device][:n],
-        length=log.length[device][:n],
-        smallest=np.sqrt(log.smallest[device][:n].astype(np.float64)),
-        x=log.x[device][:n].astype(np.float64),
-        censored=np.zeros(n, bool),
-    ) for device, n in enumerate(log.count)]
+    return first, min(plan.block, plan.count - first), -(-plan.block // len(prepared.devices))
+
+
+def descend_block(prepared: Prepared, number: int) -> tuple[Block, int, int]:
+    """Follow one block of starts; return it with its useful and total lane-steps."""
+    return _collect(prepared, number, _begin(prepared, number))
+
+
+def _ready(pending: list[Future[Part]]) -> list[Part]:
+    """Wait for a block, awake often enough for Ctrl-C to be heard."""
+    while wait(pending, timeout=0.1).not_done:
+        pass
+    return [future.result() for future in pending]
+
+
+def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tuple[Block, int, int]:
+    """Bring a block together on the host; return it with its useful and total lane-steps."""
+    parts = _ready(pending)
+    ends = Ends(*(np.concatenate(columns) for columns in zip(*(part[0] for part in parts), strict=True)))
     length = np.where(ends.since >= 0, ends.steps - ends.since, 0)
     length = np.where(length >= OPENING, length, 0).astype(np.int32)
+    first = number * prepared.plan.block
+    stalls = _stalls([log for _, log, _ in parts], ends, length, first)
+    block = Block(
+        first, ends.x.astype(np.float64), ends.outcome, ends.steps, stalls, ends.stalls, ends.stalled, length
+    )
+    useful = int(np.sum(ends.steps.astype(np.int64) + 1))
+    segments = sum(int(part[2]) for part in parts)
+    return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps
+
+
+def _stalls(logs: list[StallLog], ends: Ends, length: np.ndarray, first: int) -> Stalls:
+    """Return the ended stalls of a block and, as censored ones, the stretches still open at the end."""
     rows = np.flatnonzero((length > 0) & (ends.outcome != Outcome.NON_FINITE))
-    still = Stalls(
-        start=first + rows.astype(np.int64),
+    still = StallLog(
+        slot=first + rows.astype(np.int64),
         rank=ends.stalls[rows],
         entry=ends.since[rows],
         length=length[rows],
-        smallest=np.sqrt(ends.smallest[rows].astype(np.float64)),
-        x=ends.x_smallest[rows].astype(np.float64),
-        censored=np.ones(len(rows), bool),
+        smallest=ends.smallest[rows],
+        x=ends.x_smallest[rows],
+        count=len(rows),
     )
-    stalls = Stalls(*(np.concatenate(columns) for columns in zip(*ended, still, strict=True)))
+    parts = [
+        Stalls(
+            start=log.slot,
+            rank=log.rank,
+            entry=log.entry,
+            length=log.length,
+            smallest=np.sqrt(log.smallest.astype(np.float64)),
+            x=log.x.astype(np.float64),
+            censored=np.full(len(log.slot), log is still),
+        )
+        for log in [*logs, still]
+    ]
+    stalls = Stalls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     order = np.lexsort((stalls.rank, stalls.start))
-    block = Block(
-        first, ends.x.astype(np.float64), ends.outcome, ends.steps, Stalls(*(c[order] for c in stalls)),
-        ends.stalls, ends.stalled, length,
-    )
-    useful = int(np.sum(ends.steps.astype(np.int64) + 1))
-    return block, useful, int(np.sum(segments.astype(np.int64))) * plan.tile.lanes * plan.tile.steps
+    return Stalls(*(column[order] for column in stalls))
 
 
 def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled: Labelled) -> None:

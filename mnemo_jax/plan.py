@@ -52,6 +52,7 @@ class Plan:
         seed: root of every random number.
         precision: of the descent; polish and Hessians are float64 always.
         observables: pure functions of the end point, ``[d] -> scalar``, by name.
+        table: the config the plan was made from, None for plans made in Python.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Plan:
     seed: int = 0
     precision: Literal["float32", "float64"] = "float64"
     observables: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    table: Mapping[str, Any] | None = None
 
     @property
     def count(self) -> int:

@@ -3,6 +3,7 @@
 Layout of a record's folder, schema 1::
 
     config.json          the resolved config; its hash is in the folder's name
+    table.json           the config as it was given, for runs made from one
     provenance.json      versions, device, tile settings; written before the first block
     starts/000000.parquet    one row per start of a block; its presence says the block is done
     points/000000.parquet    the block's own distinct critical points

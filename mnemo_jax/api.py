@@ -1,0 +1,132 @@
+"""Library use: the same run as the command's, from Python objects."""
+
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import optax
+
+from mnemo_jax import losses, pipeline
+from mnemo_jax.errors import UserError
+from mnemo_jax.landscape import Landscape
+from mnemo_jax.optimizers import Optimizer, Transformation, checked
+from mnemo_jax.plan import Plan, Recording, complete, default_tile, function_words
+from mnemo_jax.record import Record
+from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform
+from mnemo_jax.stopping import Stop
+from mnemo_jax.types import Tile
+
+Starts = int | np.ndarray | jax.Array | Uniform | Normal | Grid | Sobol | Points
+
+
+def survey(
+    landscape: Landscape | str,
+    *,
+    optimizer: str | Optimizer | optax.GradientTransformation = "sgd",
+    learning_rate: float | None = None,
+    starts: Starts = 10_000,
+    seed: int = 0,
+    precision: Literal["float32", "float64"] = "float64",
+    stop: Stop | None = None,
+    tile: Tile | None = None,
+    recording: Recording | None = None,
+    observables: Mapping[str, Callable[..., Any]] | None = None,
+    name: str | None = None,
+    out: str | Path | None = None,
+    devices: int | None = None,
+    fresh: bool = False,
+    report: Callable[[pipeline.Progress], None] | None = None,
+) -> Record:
+    """Follow many starts down a landscape and return the record of what they found.
+
+    Works inside ``jax.enable_x64(True)`` and leaves the caller's setting alone.
+
+    Args:
+        landscape: the loss and its box, or the name of a built-in one.
+        optimizer: an optax optimizer's name, an `Optimizer`, or an optax transformation.
+        learning_rate: step size for an optimizer given by name; plain ``sgd`` has the landscape's own as default.
+        starts: a number of uniform starts in the box, points ``[n, d]`` themselves, or a choice from
+            `mnemo_jax.starts`.
+        seed: root of every random number, 0 to 2**63 - 1.
+        precision: of the descent; polish and Hessians are float64 always.
+        stop: stop rules, `Stop` with its defaults when None.
+        tile: shape of the engine's inner program, a default for the dimension and device when None.
+        recording: what the record keeps.
+        observables: pure functions of the end point ``[d]`` to a scalar, by name.
+        name: first part of the record's folder name; the landscape's when None.
+        out: the folder that receives the record's folder; a new temporary one when None.
+        devices: number of local devices to use, all when None.
+        fresh: whether to begin a new record where an equal one exists.
+        report: called with a `Progress` after every block.
+
+    Returns:
+        the finished record. Where an equal run has been recorded below ``out`` before, that one is returned, or gone
+        on with if it is unfinished.
+
+    Raises:
+        UserError: what is asked for does not exist or does not fit together.
+        MnemoError: the record cannot be written.
+    """
+    if isinstance(landscape, str):
+        landscape = losses.build(landscape)
+    platform = jax.devices()[0].platform
+    plan = Plan(
+        name=_folder_name(name or landscape.name),
+        landscape=landscape,
+        loss=function_words(landscape.loss),
+        starts=_starts(starts),
+        optimizer=complete(_optimizer(optimizer, learning_rate), landscape),
+        stop=stop or Stop(),
+        tile=tile or default_tile(landscape.dim, platform),
+        recording=recording or Recording(),
+        seed=seed,
+        precision=precision,
+        observables=observables or {},
+    )
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="mnemo-"))
+    return pipeline.run(
+        plan, folder, devices=devices, fresh=fresh, report=report or (lambda _: None), warn=_warn
+    )
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=4)
+
+
+def _folder_name(name: str) -> str:
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("-.")
+    return kept[:60] or "loss"
+
+
+def _starts(starts: Starts) -> Uniform | Normal | Grid | Sobol | Points:
+    if isinstance(starts, int):
+        if starts < 1:
+            raise UserError(f"starts: {starts} is no number of starts; give 1 or more")
+        return Uniform(count=starts)
+    if isinstance(starts, Uniform | Normal | Grid | Sobol | Points):
+        return starts
+    points = np.asarray(starts, dtype=np.float64)
+    if points.ndim != 2:
+        raise UserError(f"starts: an array of shape {points.shape} is not [starts, coordinates]")
+    return Points(x=tuple(map(tuple, points.tolist())))
+
+
+def _optimizer(
+    optimizer: str | Optimizer | optax.GradientTransformation, learning_rate: float | None
+) -> Optimizer | Transformation:
+    if isinstance(optimizer, str):
+        from mnemo_jax.optimizers import parse
+
+        given = {} if learning_rate is None else {"learning_rate": learning_rate}
+        return parse({"name": optimizer, **given})
+    if learning_rate is not None:
+        raise UserError("learning_rate: belongs inside the optimizer when that is not given by name")
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if isinstance(optimizer, optax.GradientTransformation):
+        return checked(Transformation(optimizer))
+    raise UserError(f"optimizer: {type(optimizer).__name__} is neither a name nor an optax transformation")

@@ -1,0 +1,228 @@
+"""The command ``mnemo``. Results go to stdout, progress and warnings to stderr; jax is imported where it is needed.
+
+Exit codes: 0 done, 1 failed, 2 the user's mistake, 130 interrupted.
+"""
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mnemo_jax.errors import MnemoError, UserError
+
+BEGUN = time.perf_counter()
+
+app = typer.Typer(
+    name="mnemo",
+    help="Map loss landscapes: every minimum reached, the share of starts it attracts, and where descents stall.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path, typer.Argument(help="TOML file that says what to run.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Overrides such as optimizer.learning_rate=0.05", show_default=False)
+]
+Out = Annotated[Path, typer.Option(help="Folder that receives the run's folder.")]
+Devices = Annotated[
+    int | None, typer.Option(help="Local devices to use; on CPU one per core by default.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Top = Annotated[int, typer.Option(help="Most points listed, those with most starts.", min=0)]
+Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn our errors into one sentence and an exit code; Ctrl-C ends at once with 130."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except MnemoError as error:
+            typer.echo(f"mnemo: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            typer.echo("\nmnemo: interrupted; the same command goes on where it was", err=True)
+            sys.stderr.flush()
+            os._exit(130)  # a block still being computed would otherwise be waited for
+        except BrokenPipeError:
+            os._exit(0)  # the reader of our output, such as head, has seen enough
+
+    return wrapper
+
+
+@app.command()
+@guarded
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    devices: Devices = None,
+    json_: Json = False,
+    fresh: Annotated[bool, typer.Option(help="Begin a new record where one exists.")] = False,
+    top: Top = 1000,
+) -> None:
+    """Carry out a config, or go on with its unfinished record, and print what was found."""
+    from mnemo_jax import config as configs
+
+    read = configs.read(config, overrides or [])
+    platform = _start_jax(devices)
+    from mnemo_jax import pipeline, terminal
+
+    plan = configs.plan(read, str(config), platform)
+    imported = time.perf_counter() - BEGUN
+    with terminal.progress() as report:
+        record = pipeline.run(plan, out, devices=devices, fresh=fresh, report=report, warn=_warn, imported=imported)
+    _print(record.json(top)) if json_ else terminal.show(record)
+
+
+@app.command(name="list")
+@guarded
+def list_(out: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs")) -> None:
+    """List the runs in a folder."""
+    from mnemo_jax import terminal
+
+    terminal.runs(out)
+
+
+@app.command()
+@guarded
+def show(run: Run, json_: Json = False, top: Top = 1000) -> None:
+    """Print what a run found."""
+    from mnemo_jax import terminal
+    from mnemo_jax.record import load
+
+    record = load(run)
+    _print(record.json(top)) if json_ else terminal.show(record)
+
+
+@app.command()
+@guarded
+def figures(run: Run) -> None:
+    """Draw a run's figures into its folder, as SVG and PNG."""
+    from mnemo_jax.figures import draw
+    from mnemo_jax.record import load
+
+    for path in draw(load(run)):
+        typer.echo(str(path))
+
+
+@app.command()
+@guarded
+def query(
+    sql: Annotated[str, typer.Argument(help="SQL over the views starts, catalogue and stalls.", show_default=False)],
+    runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs; all in runs/ when none.")] = None,
+    json_: Json = False,
+) -> None:
+    """Ask a question in SQL (DuckDB) over the files of one or several runs."""
+    from mnemo_jax.query import ask
+
+    answer = ask(sql, runs)
+    if json_:
+        _print(answer.to_pylist())
+    else:
+        from mnemo_jax import terminal
+
+        terminal.arrow(answer)
+
+
+@app.command()
+@guarded
+def point(
+    run: Run,
+    number: Annotated[int, typer.Argument(help="Start number.", show_default=False, min=0)],
+    json_: Json = False,
+) -> None:
+    """Follow one start of a run again, alone, in float64, and print its path."""
+    _start_jax(1)
+    from mnemo_jax import terminal
+    from mnemo_jax.again import follow_again
+
+    told = follow_again(run, number)
+    _print(told) if json_ else terminal.path(told)
+
+
+@app.command()
+@guarded
+def tune(config: Config, overrides: Overrides = None, devices: Devices = None) -> None:
+    """Measure tile settings for a config on this machine and print the best as a [tile] table."""
+    from mnemo_jax import config as configs
+
+    read = configs.read(config, overrides or [])
+    platform = _start_jax(devices)
+    from mnemo_jax import terminal
+    from mnemo_jax.tune import measure
+
+    terminal.tuned(measure(configs.plan(read, str(config), platform), devices))
+
+
+@app.command()
+@guarded
+def losses(json_: Json = False) -> None:
+    """List the built-in losses: formula, arguments, box and learning rate."""
+    from mnemo_jax import terminal
+    from mnemo_jax.losses import table
+
+    _print(table()) if json_ else terminal.losses(table())
+
+
+@app.command()
+@guarded
+def schema() -> None:
+    """Print the JSON schema of config files, for editors."""
+    from mnemo_jax.config import schema as config_schema
+
+    _print(config_schema())
+
+
+@app.command()
+@guarded
+def doctor(devices: Devices = None, json_: Json = False) -> None:
+    """Print versions, devices, precision and what a run here would use."""
+    _start_jax(devices)
+    from mnemo_jax import terminal
+    from mnemo_jax.doctor import examine
+
+    told = examine(devices)
+    _print(told) if json_ else terminal.facts(told)
+
+
+def _start_jax(devices: int | None) -> str:
+    """Set jax up for this process, before its devices are made; return the platform it will use."""
+    if devices is not None and devices < 1:
+        raise UserError(f"--devices {devices}: give 1 or more")
+    import jax
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", devices or cores)
+    if jax.config.jax_compilation_cache_dir is None:
+        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        jax.config.update("jax_compilation_cache_dir", str(home / "mnemo_jax" / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    try:
+        return str(jax.devices()[0].platform)
+    except RuntimeError as error:
+        raise UserError(f"jax finds no device: {str(error).splitlines()[0]}") from error
+
+
+def _warn(sentence: str) -> None:
+    typer.echo(f"mnemo: {sentence}", err=True)
+
+
+def _print(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, allow_nan=False, default=str))
+
+
+def main() -> None:
+    """Run the command."""
+    app()

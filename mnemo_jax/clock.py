@@ -1,0 +1,39 @@
+"""Wall-clock seconds by stage, with what jax spends on tracing and compiling told apart."""
+
+import time
+from typing import Any
+
+import jax.monitoring
+
+COMPILE = "compile"
+_compiling = [0.0]
+
+
+def _listen(event: str, seconds: float, **_: Any) -> None:
+    if event.startswith("/jax/core/compile/"):
+        _compiling[0] += seconds
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
+class Clock:
+    """Adds up seconds by stage; compiling inside a stage counts as compiling, not as the stage."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self.seconds = dict(seconds)
+        self.before = sum(seconds.values())
+        self.begun = self.last = time.perf_counter()
+        self.compiled = _compiling[0]
+
+    def lap(self, stage: str) -> None:
+        """Count the time since the last lap for ``stage``."""
+        now, compiled = time.perf_counter(), _compiling[0]
+        spent, compiling = now - self.last, compiled - self.compiled
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + max(spent - compiling, 0.0)
+        self.seconds[COMPILE] = self.seconds.get(COMPILE, 0.0) + min(compiling, spent)
+        self.last, self.compiled = now, compiled
+
+    def total(self) -> float:
+        """Return the seconds since the clock was made, and those it was given."""
+        return self.before + time.perf_counter() - self.begun

@@ -1,0 +1,51 @@
+"""Several devices side by side: one thread each, every one with the same program for a single device.
+
+A program partitioned over devices (``shard_map``) is optimised by other passes than one for a single device, which
+can change last bits; and one thread that sends work to several CPU devices runs them one after the other.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+import jax
+
+from mnemo_jax.errors import UserError
+
+
+class Devices:
+    """This process's devices, or the first ``number`` of them, each with a thread of its own.
+
+    Raises:
+        UserError: there are not that many.
+    """
+
+    def __init__(self, number: int | None = None) -> None:
+        found = jax.local_devices()
+        if number is not None and not 1 <= number <= len(found):
+            raise UserError(f"--devices {number}: this process has {len(found)} {found[0].platform} device(s)")
+        self.devices = found[:number]
+        self.pool = ThreadPoolExecutor(len(self.devices), thread_name_prefix="mnemo-device")
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    @property
+    def platform(self) -> str:
+        """What kind of devices they are: cpu, gpu or tpu."""
+        return str(self.devices[0].platform)
+
+    def each(self, work: Callable[[int], Any], parts: Sequence[int] | None = None) -> list[Future[Any]]:
+        """Start ``work(part)`` on one device per part, number ``part`` of all; returns at once."""
+        return [self.pool.submit(self._on, part, work) for part in (range(len(self)) if parts is None else parts)]
+
+    def _on(self, part: int, work: Callable[[int], Any]) -> Any:
+        with jax.enable_x64(True), jax.default_device(self.devices[part]):
+            return work(part)

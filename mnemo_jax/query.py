@@ -1,0 +1,63 @@
+"""SQL over records: DuckDB reads the block files in place."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from mnemo_jax.errors import UserError
+from mnemo_jax.record import load
+
+VIEWS = {
+    "starts": """
+        SELECT '{run}' AS run, s.* EXCLUDE (point, filename),
+               CASE WHEN s.outcome IN ('converged', 'finished') THEN l.label END AS label,
+               CASE WHEN s.outcome NOT IN ('converged', 'finished') THEN l.label END AS near
+        FROM (SELECT *, {block} AS block FROM read_parquet('{folder}/starts/*.parquet', filename = true)) s
+        LEFT JOIN read_parquet('{folder}/labels.parquet') l ON l.block = s.block AND l.point = s.point
+    """,
+    "stalls": """
+        SELECT '{run}' AS run, s.* EXCLUDE (point, filename, block), l.label
+        FROM (SELECT *, {block} AS block FROM read_parquet('{folder}/stalls/*.parquet', filename = true)) s
+        LEFT JOIN read_parquet('{folder}/labels.parquet') l ON l.block = s.block AND l.point = s.point
+    """,
+    "catalogue": """
+        SELECT '{run}' AS run, file_row_number AS label, * EXCLUDE (file_row_number, count)
+        FROM read_parquet('{folder}/catalogue.parquet', file_row_number = true)
+    """,
+}
+BLOCK = "CAST(regexp_extract(filename, '([0-9]+)[.]parquet$', 1) AS INTEGER)"
+
+
+def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = Path("runs")) -> pa.Table:
+    """Return the answer to ``sql`` over the views ``starts``, ``catalogue`` and ``stalls`` as an Arrow table.
+
+    Args:
+        sql: one statement; a column ``run`` tells runs apart.
+        runs: folders of runs; all finished ones in ``folder`` when None or empty.
+        folder: where to look for runs.
+
+    Raises:
+        UserError: there is no run, or DuckDB does not understand the statement.
+    """
+    found = list(runs) if runs else sorted(path.parent for path in folder.glob("*/summary.json"))
+    if not found:
+        raise UserError(f"there is no finished run in {folder}; name one")
+    paths = [load(run).path for run in found]
+    with duckdb.connect() as connection:
+        for view, text in VIEWS.items():
+            parts = [_view(text, path) for path in paths]
+            connection.execute(f"CREATE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")
+        try:
+            answer = connection.sql(sql)
+            return pa.table({}) if answer is None else answer.to_arrow_table()
+        except duckdb.Error as error:
+            raise UserError(f"the query failed: {str(error).splitlines()[0]}") from error
+
+
+def _view(text: str, path: Path) -> str:
+    def quoted(word: str) -> str:
+        return word.replace("'", "''")
+
+    return text.format(run=quoted(path.name), folder=quoted(str(path)), block=BLOCK)

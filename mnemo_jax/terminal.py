@@ -1,0 +1,271 @@
+"""What a person sees in the terminal: progress while a run goes on, tables when it is done."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from mnemo_jax import store
+from mnemo_jax.pipeline import Progress as Done
+from mnemo_jax.record import Record
+
+ROWS = 20  # of the table of points
+WIDE = 6  # coordinates shown
+
+# Into a file or a pipe tables keep their natural width.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+err = Console(stderr=True, highlight=False)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[Done], None]]:
+    """Show starts done, starts per second, lane efficiency and time left; yields the function to report to."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[told]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=err, transient=err.is_terminal) as bar:
+        task = bar.add_task("compiling", total=None, told="")
+
+        def report(done: Done) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.0
+            fresh = done.done - done.resumed
+            rate = f", {fresh / elapsed:,.0f} starts/s" if fresh and elapsed else ""
+            lanes = f", lanes {100 * done.useful / done.steps:.0f} % useful" if done.steps else ""
+            told = f"{done.done:,} of {done.total:,} starts{rate}{lanes}"
+            stage = done.stage if fresh or done.done == done.total else "compiling"
+            bar.update(task, description=stage, total=done.total, completed=done.done, told=told)
+
+        yield report
+
+
+def show(record: Record) -> None:
+    """Print a run's tables: points, outcomes, stalls, what may be missing, time, and where the record is."""
+    summary = record.summary
+    out.print(Text(sentence(record), style="bold"))
+    out.print()
+    if summary["catalogue_size"]:
+        out.print(_points(record))
+    out.print(_outcomes(summary))
+    if summary["stalls"]["total"]:
+        out.print(_stalls(summary["stalls"]))
+    for line in notes(record):
+        out.print(line)
+    out.print(f"Time: {_seconds(record.seconds())}.", soft_wrap=True)
+    lanes = record.lane_steps()
+    if lanes["total"]:
+        out.print(f"Lane efficiency {lanes['useful'] / lanes['total']:.3f}; fingerprint {record.fingerprint[:16]}.")
+    out.print(f"Record: {record.path}", soft_wrap=True)
+
+
+def sentence(record: Record) -> str:
+    """Return the run in one sentence."""
+    kinds = [point["kind"] for point in record.points(10**9)] if record.summary["catalogue_size"] <= 10**5 else None
+    starts, name = record.summary["starts"], record.summary["name"]
+    told = f"{name}: {starts:,} start{'s' * (starts != 1)}"
+    if not record.shares.count.sum():
+        return f"{told}, none of which reached a critical point"
+    reached = int((record.shares.count > 0).sum())
+    minima = sum(k == "minimum" and c > 0 for k, c in zip(kinds, record.shares.count, strict=True)) if kinds else None
+    found = f"{minima:,} minim{'um' if minima == 1 else 'a'}" if minima is not None else f"{reached:,} points"
+    best = int(record.shares.count.argmax())
+    low, high = record.shares.interval[best]
+    interval = f" ({_percent(low)} to {_percent(high)} %)" if low == low else ""
+    return f"{told} reached {found}; the largest basin holds {_percent(record.shares.share[best])} %{interval}"
+
+
+def notes(record: Record) -> list[str]:
+    """Return what else a reader must know, a sentence each."""
+    summary, unseen = record.summary, record.summary["unseen"]
+    lines = []
+    if unseen["mass"] is None:
+        lines.append(f"Unseen points: no estimate, since {unseen['reason']}.")
+    elif record.shares.count.sum():
+        low, high = unseen["interval"]
+        lines.append(
+            f"Unseen points: the next start reaches a new one with probability {_percent(unseen['mass'])} % "
+            f"({_percent(low)} to {_percent(high)} %); at least {unseen['minima_estimate']:,.0f} can be reached."
+        )
+    if summary["unlabelled"]:
+        lines.append(f"{summary['unlabelled']:,} descents stopped where the polish found no critical point nearby.")
+    if summary["uncatalogued"]:
+        lines.append(f"{summary['uncatalogued']:,} starts reached points beyond the catalogue's size: uncatalogued.")
+    if summary["ambiguous"]:
+        lines.append(f"Labels {summary['ambiguous'][:10]} are wide against the gap to their neighbours: ambiguous.")
+    families = [p["family"] for p in record.points(ROWS)]
+    if "joined" in families:
+        lines.append("A flat family is one row: its points are joined by a walk along the null space.")
+    if "not_separated" in families:
+        lines.append("A family not separated is one row: points of equal loss and nullity that may be several.")
+    lines.append(f"Intervals: {summary['interval_meaning']}.")
+    return lines
+
+
+def _points(record: Record) -> Table:
+    points = sorted(record.points(ROWS), key=lambda p: (-p["count"], p["label"]))
+    size, shown = record.summary["catalogue_size"], len(points)
+    title = "Critical points" if size == shown else f"Critical points ({shown} of {size:,}, by share)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for name in ("label", "x", "loss", "kind", "index", "smallest eigenvalue", "share", "95 % interval", "steps"):
+        table.add_column(name, justify="left" if name in ("x", "kind") else "right", overflow="fold")
+    for p in points:
+        low, high = p["interval"]
+        table.add_row(
+            str(p["label"]),
+            _coordinates(p["x"]),
+            f"{p['loss']:.8g}",
+            p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else ""),
+            "" if p["kind"] == "kink" else str(p["index"]),
+            f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",
+            f"{_percent(p['share'])} %",
+            f"{_percent(low)} – {_percent(high)} %" if low == low else "",
+            str(p["median_steps"]) if p["median_steps"] >= 0 else "",
+        )
+    return table
+
+
+def _outcomes(summary: Mapping[str, Any]) -> Table:
+    table = Table(title="Outcomes", title_justify="left", box=None, pad_edge=False, header_style="dim")
+    table.add_column("outcome")
+    table.add_column("starts", justify="right")
+    table.add_column("share", justify="right")
+    for name, count in summary["outcomes"].items():
+        if count or name == "converged":
+            table.add_row(name.replace("_", " "), f"{count:,}", f"{_percent(count / summary['starts'])} %")
+    return table
+
+
+def _stalls(stalls: Mapping[str, Any]) -> Table:
+    low, high = stalls["interval"]
+    title = (
+        f"Stalls: {stalls['total']:,}, of {stalls['starts']:,} starts "
+        f"({_percent(stalls['share'])} %, {_percent(low)} – {_percent(high)} %)"
+    )
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for name in ("at", "label", "index", "escape rate", "stalls", "open at the end", "median steps", "longest"):
+        table.add_column(name, justify="left" if name == "at" else "right")
+    for place in stalls["places"][:10]:
+        table.add_row(
+            place["at"],
+            "" if place["label"] is None else str(place["label"]),
+            "" if place["index"] is None else str(place["index"]),
+            "" if place["escape_rate"] is None else f"{place['escape_rate']:.4g}",
+            f"{place['stalls']:,}",
+            f"{place['censored']:,}",
+            f"{place['median_length']:,}",
+            f"{place['longest']:,}",
+        )
+    if len(stalls["places"]) > 10:
+        table.add_row(f"and {len(stalls['places']) - 10:,} more")
+    return table
+
+
+def _coordinates(x: Any) -> str:
+    more = f", … ({len(x)})" if len(x) > WIDE else ""
+    return ", ".join(f"{0.0 if abs(v) < 1e-12 else v:.6g}" for v in x[:WIDE]) + more
+
+
+def _percent(share: float) -> str:
+    """Return a share in percent, never rounded to 0 or 100 unless it is that."""
+    percent = 100 * share
+    digits = 2
+    while digits < 12 and 0 < percent < 100 and float(f"{percent:.{digits}f}") in (0.0, 100.0):
+        digits += 1
+    return f"{percent:.{digits}f}" if percent not in (0, 100) else f"{percent:.0f}"
+
+
+def _seconds(seconds: Mapping[str, float]) -> str:
+    parts = [f"{stage} {spent:.2f} s" for stage, spent in seconds.items() if stage != "total" and spent >= 0.005]
+    return f"{seconds.get('total', 0.0):.2f} s ({', '.join(parts)})"
+
+
+def runs(folder: Path) -> None:
+    """Print the runs in a folder."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name, justify in (("run", "left"), ("starts", "right"), ("points", "right"), ("state", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    found = sorted(path.parent for path in folder.glob("*/provenance.json"))
+    for path in found:
+        if (path / "summary.json").exists():
+            summary = store.read_json(path / "summary.json")
+            table.add_row(str(path), f"{summary['starts']:,}", f"{summary['catalogue_size']:,}", "done")
+        else:
+            blocks = len(list((path / "starts").glob("*.parquet")))
+            table.add_row(str(path), "", "", f"unfinished, {blocks} blocks")
+    out.print(table if found else f"No runs in {folder}.")
+
+
+def arrow(answer: pa.Table) -> None:
+    """Print an Arrow table, its first thousand rows."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for field in answer.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        table.add_column(field.name, justify="right" if number else "left", overflow="fold")
+    for row in answer.slice(0, 1000).to_pylist():
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    out.print(table)
+    if len(answer) > 1000:
+        err.print(f"({len(answer):,} rows, 1,000 shown; --json prints all)")
+
+
+def path(told: Mapping[str, Any]) -> None:
+    """Print the path of one start."""
+    out.print(Text(f"start {told['start']}: {told['outcome'].replace('_', ' ')} after {told['steps']:,} steps", "bold"))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("step", "loss", "gradient norm", "x"):
+        table.add_column(name, justify="left" if name == "x" else "right")
+    for row in told["path"]:
+        table.add_row(
+            str(row["step"]), f"{row['loss']:.10g}", f"{row['gradient']:.3e}", _coordinates(row["x"])
+        )
+    out.print(table)
+    end = told["end"]
+    if end is None:
+        out.print("No critical point nearby.")
+    else:
+        label = f"label {end['label']}, " if end["label"] is not None else ""
+        out.print(f"Ends at {label}{end['kind']} of index {end['index']}, loss {end['loss']:.10g}")
+    if told["differs"]:
+        out.print(f"The run says otherwise for this start: {told['differs']}.")
+
+
+def losses(rows: list[Mapping[str, Any]]) -> None:
+    """Print the built-in losses."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("name", "formula", "arguments", "box", "learning rate"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row[key]) for key in ("name", "formula", "arguments", "box", "learning_rate")))
+    out.print(table)
+
+
+def tuned(rows: list[Mapping[str, Any]]) -> None:
+    """Print measured tile settings, the fastest first, and that one as TOML."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    names = list(rows[0])
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(*(f"{value:,.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    err.print(table)
+    best = rows[0]
+    out.print("[tile]", markup=False)
+    for key in ("lanes", "steps", "unroll", "layout", "refill"):
+        out.print(f"{key} = {best[key]!r}".replace("'", '"'), markup=False)
+
+
+def facts(told: Mapping[str, Any]) -> None:
+    """Print facts, one a line."""
+    width = max(map(len, told))
+    for name, value in told.items():
+        out.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
