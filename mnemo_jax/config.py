@@ -242,6 +242,8 @@ def _built_in(table: LossTable) -> Landscape:
 
 
 def _own(table: LossTable, function: Any, dim: int, name: str) -> Landscape:
+    if table.expression is not None and table.args:
+        raise UserError("loss.args: an expression takes none; write the numbers into it")
     missing = [key for key in ("lower", "upper") if getattr(table, key) is None]
     if missing:
         raise UserError(f"loss.{missing[0]}: is missing; starts are drawn from the box lower to upper")
@@ -264,4 +266,4 @@ def _observable(name: str, path: str) -> Any:
 
     if not name.isidentifier():
         raise UserError(f"observables.{name}: is not a name; use letters, digits and _")
-    return from_path(path)
+    return from_path(path, key=f"observables.{name}")

@@ -96,18 +96,19 @@ def _probes(dim: int) -> np.ndarray:
 def _kinked(grad: partial[Array], x: Array, scales: Scales, probes: np.ndarray) -> Array:
     """Whether gradient or curvature jumps at ``x``: their differences across it do not shrink with the distance."""
 
-    def across(h: Array, v: Array) -> tuple[Array, Array]:
+    def across(h: Array, v: Array) -> tuple[Array, Array, Array]:
         (ahead, turn_ahead), (behind, turn_behind) = (
             jax.jvp(grad, (x + side * h * v,), (jnp.asarray(v),)) for side in (1.0, -1.0)
         )
-        return jnp.linalg.norm(ahead - behind), jnp.linalg.norm(turn_ahead - turn_behind)
+        return tuple(map(jnp.linalg.norm, (ahead - behind, turn_ahead - turn_behind, turn_ahead)))  # type: ignore[return-value]
 
     wide = KINK_STEP * scales.length
-    slope, curvature = jax.vmap(partial(across, wide))(probes)
-    slope_near, curvature_near = jax.vmap(partial(across, wide / KINK_SHRINK))(probes)
+    slope, bend, curvature = jax.vmap(partial(across, wide))(probes)
+    slope_near, bend_near, curvature_near = jax.vmap(partial(across, wide / KINK_SHRINK))(probes)
     jumps = (slope_near > 0.1 * slope) & (slope > 1e-3 * scales.gradient)
-    bends = (curvature_near > 0.5 * curvature) & (curvature > 1e-3 * scales.hessian)
-    return jnp.any(jumps | bends) | ~jnp.all(jnp.isfinite(grad(x)))
+    bends = (bend_near > 0.5 * bend) & (bend > 1e-3 * scales.hessian)
+    bursts = (curvature_near > 2.0 * curvature) & (curvature > 1e-3 * scales.hessian)
+    return jnp.any(jumps | bends | bursts) | ~jnp.all(jnp.isfinite(grad(x)))
 
 
 def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:

@@ -285,7 +285,15 @@ def descend(
     carry = jax.lax.while_loop(
         lambda c: (c.taken < size) | jnp.any(c.lanes.outcome != Outcome.IDLE), serve, carry
     )
-    return carry.ends, carry.log, carry.segments
+    return _valued(carry.ends, loss, args), carry.log, carry.segments
+
+
+def _valued(ends: Ends, loss: Loss, args: Args) -> Ends:
+    """Call ends non-finite where the loss is no number although its gradient is, as log's of a negative one."""
+    value = jax.vmap(loss, in_axes=(0, None))(ends.x, args)
+    stopped = (ends.outcome == Outcome.CONVERGED) | (ends.outcome == Outcome.FINISHED)
+    stopped |= ends.outcome == Outcome.OUT_OF_STEPS
+    return ends._replace(outcome=jnp.where(stopped & ~jnp.isfinite(value), jnp.int32(Outcome.NON_FINITE), ends.outcome))
 
 
 def _waiting(lanes: Lane, queued: Array, tile: Tile) -> Array:

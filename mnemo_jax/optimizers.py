@@ -1,5 +1,6 @@
 """Optimizers by name: any of optax's, with its own arguments and schedules."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,7 +65,10 @@ class Optimizer:
             made["learning_rate"] = learning_rate
         elif self.learning_rate is not None:
             made["learning_rate"] = self.learning_rate
-        return optax.with_extra_args_support(factories()[self.name](**made))
+        factory = factories()[self.name]
+        if "key" in inspect.signature(factory).parameters and not {"key", "seed"} & set(made):
+            made["key"] = jax.random.key(0)  # replaced by each lane's own
+        return optax.with_extra_args_support(factory(**made))
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Transformation:
         return optax.with_extra_args_support(self.transformation)
 
 
+@functools.cache
 def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
     """Return every optimizer of optax by name: what takes a learning rate, or is one of its few without."""
     found = {}

@@ -1,8 +1,9 @@
 """Polish: from an end point to the critical point it stands for, by a Newton method that cannot silently jump.
 
 Newton's method on the gradient goes to critical points of every index. Where the Hessian is singular at the point its
-steps shrink by a constant factor only (``(k-2)/(k-1)`` for ``x^k``); the factor is measured and the step lengthened by
-the geometric series it predicts (Schroeder's method for multiple roots, 1870). All in float64.
+steps shrink by a constant factor only, ``(k-2)/(k-1)`` for ``x^k``; that factor is measured, and predicts by its
+geometric series how far a sound polish goes. Lengthening the steps by it would be faster, but throws points off curved
+null spaces. All in float64.
 """
 
 from functools import partial
@@ -14,11 +15,11 @@ from jax import Array
 
 from mnemo_jax.calculus import Args, Loss, hessian
 
-MAX_STEPS = 60
-CONTRACTION = 0.5  # a Newton step that shrinks the gradient less than this is no sign of a root nearby
+MAX_STEPS = 100
+CONTRACTION = 0.5  # a Newton step followed by more than this share of itself is no sign of a root nearby
 RATIO_MOST = 0.9  # x^k up to k = 11; slower series mean a tail without a root
 EIGEN_FLOOR = 64.0  # times d * eps * H_scale: eigenvalues below are rounding of the Hessian
-NOISE = 1e4
+NOISE = 1e4  # times the rounding of gradients: below, a step's contraction is hidden
 DAMPING = (1.0, 0.5, 0.125, 2.0**-6, 2.0**-10)
 
 
@@ -41,7 +42,8 @@ class Polished(NamedTuple):
 
     Attributes:
         x: ``[d]``.
-        step: length of the Newton step that would come next: the error of ``x``, in the quadratic model.
+        step: error of ``x`` in the quadratic model: the Newton step that would come next, and what the rounding of
+            gradients leaves undecided; at most a thousandth of the box length.
         ratio: factor by which successive steps shrank at first; 0 for quadratic convergence.
         moved: distance from the end point.
         left: whether it wandered off: another point was reached, or none.
@@ -57,10 +59,11 @@ class Polished(NamedTuple):
 class _State(NamedTuple):
     x: Array
     gradient: Array
+    inverse: Array
+    blur: Array
     newton: Array
     first: Array
     last: Array
-    ratio: Array
     early: Array
     slow: Array
     count: Array
@@ -72,60 +75,74 @@ def eigen_floor(dim: int, scales: Scales) -> Array:
     return EIGEN_FLOOR * dim * jnp.finfo(jnp.float64).eps * scales.hessian
 
 
-def newton(loss: Loss, x: Array, gradient: Array, args: Args, scales: Scales) -> Array:
-    """Return the Newton step ``-H^+ g`` of shape ``[d]``, eigenvalues at rounding level counting as zero."""
+def pseudo_inverse(loss: Loss, x: Array, args: Args) -> tuple[Array, Array]:
+    """Return the Hessian's pseudo-inverse ``[d, d]`` at ``x``, and that one's largest eigenvalue in size.
+
+    Eigenvalues at rounding level of the largest count as zero: at a degenerate point all of them are small, and none
+    must be thrown away on the way there.
+    """
     matrix = hessian(loss)(x, args)
     values, vectors = jnp.linalg.eigh(0.5 * (matrix + matrix.T))
-    safe = jnp.abs(values) > eigen_floor(x.size, scales)
-    return vectors @ jnp.where(safe, -(vectors.T @ gradient) / jnp.where(safe, values, 1.0), 0.0)
+    size = jnp.abs(values)
+    safe = size > EIGEN_FLOOR * x.size * jnp.finfo(x.dtype).eps * jnp.max(size)
+    inverse = jnp.where(safe, 1.0 / jnp.where(safe, values, 1.0), 0.0)
+    return (vectors * inverse) @ vectors.T, jnp.max(jnp.abs(inverse))
 
 
 def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) -> Polished:
     """Polish one end point ``x0 [d]`` in float64; traceable and mapped over points by the caller.
 
-    ``near`` says that the point is the end of a converged descent: then every step must contract the gradient, as it
-    does near a root (the affine-invariant test of Deuflhard, Newton Methods for Nonlinear Problems, 2011, sec. 2.1).
-    Otherwise damping is allowed.
+    Steps are judged by the step that would follow with the same Hessian, not by the gradient's length, which curved
+    valleys and bad conditioning mislead (the natural monotonicity test of Deuflhard, Newton Methods for Nonlinear
+    Problems, 2011, section 3.3). ``near`` says that the point is the end of a converged descent: then every full step
+    must pass that test with factor one half, as it does near a root. Otherwise damping is allowed.
     """
     grad = partial(jax.grad(loss), args=args)
     damping = jnp.asarray(DAMPING)
-    # Below this a gradient is mostly rounding, which hides the contraction.
-    noise = NOISE * jnp.finfo(x0.dtype).eps * (scales.hessian * scales.length + scales.gradient)
+    rounding = jnp.finfo(x0.dtype).eps * (scales.hessian * scales.length + scales.gradient)
 
     def advance(state: _State) -> _State:
-        """Take the best of the damped steps and the lengthened one; stop when none lowers the gradient."""
+        """Take the damped step after which the least remains to be done; stop when none helps."""
         size = jnp.linalg.norm(state.newton)
         ratio = jnp.where(state.count > 0, size / state.last, 0.0)
-        steady = (state.count > 1) & (ratio > 0.25) & (jnp.abs(ratio - state.ratio) < 0.1)
-        longer = 1.0 / (1.0 - jnp.minimum(ratio, RATIO_MOST))
-        lengths = jnp.append(damping, jnp.where(steady, longer, 1.0))
-        points = state.x + lengths[:, None] * state.newton
+        points = state.x + damping[:, None] * state.newton
         gradients = jax.vmap(grad)(points)
-        norms = jnp.linalg.norm(gradients, axis=1)
-        best = jnp.nanargmin(jnp.where(jnp.isfinite(norms), norms, jnp.inf))
-        before = jnp.linalg.norm(state.gradient)
-        better = norms[best] < before
+        following = jnp.linalg.norm(gradients @ state.inverse, axis=1)  # the inverse is symmetric
+        best = jnp.argmin(jnp.where(jnp.isfinite(following), following, jnp.inf))
+        better = following[best] < size
         x = jnp.where(better, points[best], state.x)
         gradient = jnp.where(better, gradients[best], state.gradient)
-        loud = before > noise
+        inverse, softness = pseudo_inverse(loss, x, args)
+        loud = jnp.linalg.norm(state.gradient) > NOISE * rounding
         return _State(
             x=x,
             gradient=gradient,
-            newton=newton(loss, x, gradient, args, scales),
+            inverse=inverse,
+            blur=rounding * softness,
+            newton=-inverse @ gradient,
             first=jnp.where(state.count == 0, size, state.first),
             last=size,
-            ratio=ratio,
             early=jnp.where(state.count == 1, ratio, state.early),
-            slow=state.slow | (loud & (norms[0] > CONTRACTION * before)),
+            slow=state.slow | (loud & ~(following[0] <= CONTRACTION * size)),
             count=state.count + 1,
             going=better & (size > jnp.finfo(x.dtype).eps * scales.length) & (state.count < MAX_STEPS),
         )
 
     gradient = grad(x0)
+    inverse, softness = pseudo_inverse(loss, x0, args)
     zero = jnp.zeros((), x0.dtype)
     state = _State(
-        x0, gradient, newton(loss, x0, gradient, args, scales), zero, zero, zero, zero, jnp.array(False), jnp.int32(0),
-        jnp.all(jnp.isfinite(gradient)),
+        x=x0,
+        gradient=gradient,
+        inverse=inverse,
+        blur=rounding * softness,
+        newton=-inverse @ gradient,
+        first=zero,
+        last=zero,
+        early=zero,
+        slow=jnp.array(False),
+        count=jnp.int32(0),
+        going=jnp.all(jnp.isfinite(gradient)),
     )
     state = jax.lax.while_loop(lambda s: s.going, advance, state)
     moved = jnp.linalg.norm(state.x - x0)
@@ -135,4 +152,5 @@ def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) ->
     end = jnp.linalg.norm(state.gradient)
     lost = ~jnp.isfinite(step) | (step > 1e-3 * scales.length) | (end > 1e-6 * scales.gradient)
     crawls = (state.early > RATIO_MOST) & (moved > 1e-6 * scales.length)
+    step = jnp.minimum(step + state.blur, 1e-3 * scales.length)
     return Polished(state.x, step, state.early, moved, far | lost | crawls | (near & state.slow))

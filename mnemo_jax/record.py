@@ -80,9 +80,10 @@ class Record:
 
     @cached_property
     def inside_box(self) -> np.ndarray:
-        """Whether each point of the catalogue lies in the box, bool ``[n]``."""
+        """Whether each point of the catalogue lies in the box up to rounding, bool ``[n]``."""
         low, high = (np.array(self.config["loss"][key]) for key in ("lower", "upper"))
-        return np.all((self.catalogue.x >= low) & (self.catalogue.x <= high), axis=1)
+        slack = 1e-9 * (high - low)
+        return np.all((self.catalogue.x >= low - slack) & (self.catalogue.x <= high + slack), axis=1)
 
     def blocks(self) -> Iterator[tuple[int, Path]]:
         """Yield number and file of every block of starts."""

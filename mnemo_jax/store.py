@@ -56,7 +56,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def _said(path: Path, error: OSError) -> MnemoError:
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
         return UserError(f"{path.parent}: cannot be written ({error.strerror}); choose another folder with --out")
     return MnemoError(
         f"{path}: cannot be written ({error.strerror}); what is there already is whole, "

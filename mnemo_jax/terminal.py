@@ -34,19 +34,25 @@ def progress() -> Iterator[Callable[[Done], None]]:
         TextColumn("{task.fields[told]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=err, transient=err.is_terminal) as bar:
-        task = bar.add_task("compiling", total=None, told="")
+    bar = Progress(*columns, console=err, transient=err.is_terminal)
 
-        def report(done: Done) -> None:
-            elapsed = bar.tasks[0].elapsed or 0.0
-            fresh = done.done - done.resumed
-            rate = f", {fresh / elapsed:,.0f} starts/s" if fresh and elapsed else ""
-            lanes = f", lanes {100 * done.useful / done.steps:.0f} % useful" if done.steps else ""
-            told = f"{done.done:,} of {done.total:,} starts{rate}{lanes}"
-            stage = done.stage if fresh or done.done == done.total else "compiling"
-            bar.update(task, description=stage, total=done.total, completed=done.done, told=told)
+    def report(done: Done) -> None:
+        if not bar.tasks:
+            bar.start()
+            bar.add_task("compiling", total=None, told="")
+        elapsed = bar.tasks[0].elapsed or 0.0
+        fresh = done.done - done.resumed
+        rate = f", {fresh / elapsed:,.0f} starts/s" if fresh and elapsed else ""
+        lanes = f", lanes {100 * done.useful / done.steps:.0f} % useful" if done.steps else ""
+        told = f"{done.done:,} of {done.total:,} starts{rate}{lanes}"
+        stage = done.stage if fresh or done.done == done.total else "compiling"
+        bar.update(bar.task_ids[0], description=stage, total=done.total, completed=done.done, told=told)
 
+    try:
         yield report
+    finally:
+        if bar.tasks:
+            bar.stop()
 
 
 def show(record: Record) -> None:
