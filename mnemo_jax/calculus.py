@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -83,6 +84,28 @@ def _cast(value: Any, dtype: Any) -> Array:
 def hessian(loss: Loss) -> Callable[[Array, Args], Array]:
     """Return the function ``(x, args) -> H`` with ``H`` of shape ``[d, d]``, forward over reverse."""
     return jax.jacfwd(jax.grad(loss))
+
+
+@partial(jax.jit, static_argnames=("loss",))
+def values(x: Array, args: Args, *, loss: Loss) -> Array:
+    """Return the loss ``[n]`` at points ``x [n, d]``."""
+    return jax.vmap(loss, in_axes=(0, None))(x, args)
+
+
+@partial(jax.jit, static_argnames=("loss",))
+def typical_norms(x: Array, few: Array, args: Args, *, loss: Loss) -> tuple[Array, Array]:
+    """Return the medians of the finite gradient norms at ``x [n, d]`` and Hessian norms at ``few [m, d]``.
+
+    A median of zero is given as one: starts on a critical point alone, or a linear loss, have no scale of their own.
+    """
+    gradients = jax.vmap(lambda y: jnp.linalg.norm(jax.grad(loss)(y, args)))(x)
+    hessians = jax.vmap(lambda y: jnp.linalg.norm(hessian(loss)(y, args)))(few)
+
+    def median(norms: Array) -> Array:
+        middle = jnp.nan_to_num(jnp.nanmedian(jnp.where(jnp.isfinite(norms), norms, jnp.nan)))
+        return middle + (middle == 0)
+
+    return median(gradients), median(hessians)
 
 
 def from_pytree(loss: Callable[..., Any], example: Any, **fields: Any) -> Landscape:

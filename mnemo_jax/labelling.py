@@ -224,25 +224,31 @@ class _Collected:
         """Return the distinct points and, per row collected, the number of its point."""
         points = Point(*(np.concatenate(columns) for columns in zip(*(p for p, _ in self.parts), strict=True)))
         number = np.concatenate([n for _, n in self.parts])
-        size = len(number)
-        table = Table(
-            x=canonical(points.x, self.judge.landscape),
-            loss=points.loss,
-            gradient=points.gradient,
-            eigenvalues=points.eigenvalues,
-            zero=points.zero,
-            index=points.index,
-            nullity=points.nullity,
-            kind=points.kind,
-            order=np.zeros(size, np.int32),
-            family=np.zeros(size, np.int32),
-            radius=points.radius,
-            step=points.step,
-            first=number.astype(np.int64),
-            count=np.ones(size, np.int64),
-            spread=np.zeros(size),
-        )
-        if not size:
+        table = table_of(points._replace(x=canonical(points.x, self.judge.landscape)), number)
+        if not len(number):
             return table, np.empty(0, np.int64)
         merged, new = merge(table, cluster(table, self.judge.metric), self.judge.metric)
         return self.judge.decide(merged), new
+
+
+def table_of(points: Point, number: np.ndarray) -> Table:
+    """Return points as table rows that stand for themselves; ``number`` holds their start numbers."""
+    size = len(number)
+    none = np.zeros(size, np.int32)
+    return Table(
+        x=points.x,
+        loss=points.loss,
+        gradient=points.gradient,
+        eigenvalues=points.eigenvalues,
+        zero=points.zero,
+        index=points.index,
+        nullity=points.nullity,
+        kind=points.kind,
+        order=none,
+        family=none,
+        radius=points.radius,
+        step=points.step,
+        first=number.astype(np.int64),
+        count=np.ones(size, np.int64),
+        spread=np.zeros(size),
+    )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from mnemo_jax import store
+from mnemo_jax.calculus import values
 from mnemo_jax.labelling import Judge
 from mnemo_jax.plan import Plan
 
@@ -23,6 +23,6 @@ def picture(plan: Plan, folder: Path, judge: Judge) -> None:
         margin = 0.0 if closed else MARGIN * (high - low)
         axes.append(np.linspace(low - margin, high + margin, POINTS[landscape.dim - 1]))
     points = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=-1)
-    loss = np.asarray(jax.jit(jax.vmap(judge.loss, in_axes=(0, None)))(points, judge.args))
+    loss = np.asarray(values(points, judge.args, loss=judge.loss))
     arrays = {f"axis{k}": axis for k, axis in enumerate(axes)}
     store.write_npz(folder / "picture.npz", arrays | {"loss": loss.reshape([len(a) for a in axes])})

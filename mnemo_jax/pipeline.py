@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 from jax import Array
 
 from mnemo_jax import store
-from mnemo_jax.calculus import Args, Loss, hessian, loss_of
+from mnemo_jax.calculus import Args, Loss, loss_of, typical_norms, values
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.clock import Clock
 from mnemo_jax.descent import OPENING, Ends, Rules, StallLog, descend, follow
@@ -28,12 +29,12 @@ from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label
 from mnemo_jax.plan import DENSE, Plan
 from mnemo_jax.polish import Scales
 from mnemo_jax.record import Record, load
-from mnemo_jax.starts import Draw, drawer
+from mnemo_jax.starts import Draw, Uniform, drawer
 from mnemo_jax.stopping import FLOOR_EPS
 from mnemo_jax.tables import points_table, stalls_table, starts_table
 from mnemo_jax.types import Outcome
 
-SCALE_STARTS = 4096  # whose gradients set the landscape's gradient scale
+SCALE_STARTS = 4096  # uniform in the box, whose gradients set the landscape's gradient scale
 HESSIAN_STARTS = 64  # whose Hessians set its curvature
 STALL = 0.01  # of the gradient scale, below which a stall opens; it ends above twice that
 PICTURED = 12  # descents kept for the figures of one- and two-dimensional losses
@@ -190,8 +191,9 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda sentence: None) ->
     draw = drawer(plan.starts, landscape, plan.seed)
     exact_loss, exact_args = loss_of(landscape, jnp.float64) if plan.precision == "float32" else (loss, args)
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
-    x = draw(0, min(SCALE_STARTS, plan.count) if _fixed_number(plan) else SCALE_STARTS)
-    gradient, curvature = _scales(x, exact_args, loss=exact_loss)
+    # The box's own gradients and curvatures: starts in a cloud around a saddle would make every descent a stall.
+    x = drawer(Uniform(count=SCALE_STARTS), landscape, plan.seed)(0, SCALE_STARTS)
+    gradient, curvature = typical_norms(x, x[:HESSIAN_STARTS], exact_args, loss=exact_loss)
     scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
     tolerance = _grad_tol(plan, float(gradient), warn)
     below = jnp.asarray((STALL * gradient) ** 2, dtype)
@@ -209,33 +211,6 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda sentence: None) ->
     metric = Metric(low, period, float(scales.length), float(curvature))
     judge = Judge(landscape, exact_loss, exact_args, scales, metric, devices, tolerance)
     return Prepared(plan, loss, args, draw, scales, rules, judge, devices, tolerance, exact_args)
-
-
-def _fixed_number(plan: Plan) -> bool:
-    """Whether only the starts asked for exist, as on a grid."""
-    return plan.starts.kind not in ("uniform", "normal")
-
-
-@jax.jit
-def _median(values: Array) -> Array:
-    return jnp.nan_to_num(jnp.nanmedian(jnp.where(jnp.isfinite(values), values, jnp.nan)))
-
-
-def _scales(x: Array, args: Args, *, loss: Loss) -> tuple[Array, Array]:
-    """Return the medians of gradient norms and Hessian norms; 1 for a loss without any."""
-
-    def gradient(x: Array, args: Args) -> Array:
-        return jnp.linalg.norm(jax.grad(loss)(x, args))
-
-    def curvature(x: Array, args: Args) -> Array:
-        return jnp.linalg.norm(hessian(loss)(x, args))
-
-    norms = [
-        _median(jax.jit(jax.vmap(norm, in_axes=(0, None)))(points, args))
-        for norm, points in ((gradient, x), (curvature, x[:HESSIAN_STARTS]))
-    ]
-    # Starts on a critical point alone, or a linear loss, have no scale of their own.
-    return norms[0] + (norms[0] == 0), norms[1] + (norms[1] == 0)
 
 
 def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
@@ -376,15 +351,11 @@ def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled
     """Write a block's three files, the one that says it is done last."""
     name = f"{number:06d}.parquet"
     observed = _observe(prepared, block.x)
-    losses = _values(block.x, prepared) if prepared.plan.recording.endpoints else None
+    judge = prepared.judge
+    losses = values(block.x, judge.args, loss=judge.loss) if prepared.plan.recording.endpoints else None
     store.write_table(folder / "points" / name, points_table(labelled.table))
     store.write_table(folder / "stalls" / name, stalls_table(labelled.stalls, labelled.at))
-    store.write_table(folder / "starts" / name, starts_table(block, labelled, observed, losses))
-
-
-def _values(x: np.ndarray, prepared: Prepared) -> np.ndarray:
-    judge = prepared.judge
-    return np.asarray(jax.jit(jax.vmap(judge.loss, in_axes=(0, None)))(x, judge.args))
+    store.write_table(folder / "starts" / name, starts_table(block, labelled, observed, None if losses is None else np.asarray(losses)))
 
 
 def _observe(prepared: Prepared, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -393,16 +364,21 @@ def _observe(prepared: Prepared, x: np.ndarray) -> dict[str, np.ndarray]:
     Raises:
         UserError: an observable fails or returns no scalar.
     """
-    values = {}
+    observed = {}
     for name, function in prepared.plan.observables.items():
         try:
-            values[name] = np.asarray(jax.jit(jax.vmap(function))(x))
+            observed[name] = np.asarray(_observed(x, function=function))
         except Exception as error:  # whatever a user's function raises
             reason = str(error).strip().split("\n", 1)[0]
             raise UserError(f"observables.{name}: fails: {type(error).__name__}: {reason}") from error
-        if values[name].shape != (len(x),):
-            raise UserError(f"observables.{name}: returns shape {values[name].shape[1:]}, not a scalar")
-    return values
+        if observed[name].shape != (len(x),):
+            raise UserError(f"observables.{name}: returns shape {observed[name].shape[1:]}, not a scalar")
+    return observed
+
+
+@partial(jax.jit, static_argnames=("function",))
+def _observed(x: Array, *, function: Callable[..., Any]) -> Array:
+    return jax.vmap(function)(x)
 
 
 def _journal(folder: Path, entry: dict[str, Any]) -> None:

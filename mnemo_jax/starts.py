@@ -161,10 +161,13 @@ def _sobol(seed: int, low: np.ndarray, high: np.ndarray, total: int, first: int,
     parts = []
     for scrambling in np.unique(numbers // per):
         inside = numbers[numbers // per == scrambling] % per
-        engine = qmc.Sobol(len(low), bits=64, rng=np.random.default_rng([seed, int(scrambling)]))
+        bits = None if per <= 1 << 30 else 64  # scipy's default reaches 2^30 points
+        engine = qmc.Sobol(len(low), bits=bits, rng=np.random.default_rng([seed, int(scrambling)]))
+        if inside[0]:
+            engine.fast_forward(int(inside[0]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a block need not hold a power of two
-            points = engine.fast_forward(int(inside[0])).random(int(inside[-1] - inside[0]) + 1)
+            points = engine.random(int(inside[-1] - inside[0]) + 1)
         parts.append(points[inside - inside[0]])
     return jnp.asarray(low + np.concatenate(parts) * (high - low))
 

@@ -1,0 +1,247 @@
+"""Whole runs from Python: what they find, on landscapes whose maps are known exactly."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mnemo_jax as mnemo
+from mnemo_jax import losses, store
+from mnemo_jax.landscape import Landscape, Symmetry
+from mnemo_jax.starts import drawer
+from mnemo_jax.types import Kind
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Nothing here outlives the process, so that files need not reach the disk."""
+    monkeypatch.setattr(store.os, "fsync", lambda handle: None)
+
+
+def survey(*args, **kwargs):
+    """Run on one device: every further one compiles its own programs."""
+    return mnemo.survey(*args, devices=1, **kwargs)
+
+
+def tilted(tilt=1.0):
+    landscape = losses.build("double_well", {"tilt": tilt})
+    maximum = next(point.x[0] for point in landscape.known if point.kind == "maximum")
+    return landscape, (maximum + 3.0) / 6.0  # share of uniform starts left of the maximum
+
+
+def test_parabola(out):
+    record = survey("parabola", starts=500, out=out)
+    assert len(record.catalogue.x) == 1
+    np.testing.assert_allclose(record.catalogue.x[0], [2.0], atol=1e-14)
+    np.testing.assert_allclose(record.catalogue.loss, [1.0], atol=1e-14)
+    np.testing.assert_allclose(record.catalogue.eigenvalues, [[2.0]], atol=1e-13)
+    assert record.outcomes["converged"] == record.shares.count[0] == 500
+
+
+def test_double_well(out):
+    record = survey("double_well", starts=4000, out=out)
+    minima = record.catalogue.kind == Kind.MINIMUM
+    np.testing.assert_allclose(np.sort(record.catalogue.x[minima, 0]), [-np.sqrt(2), np.sqrt(2)], atol=1e-14)
+    np.testing.assert_allclose(record.catalogue.loss[minima], -3.0, atol=1e-14)
+    np.testing.assert_allclose(record.catalogue.eigenvalues[minima, 0], 16.0, rtol=1e-13)
+    shares = record.shares.share[minima]
+    assert np.all(np.abs(shares - 0.5) < 4 * np.sqrt(0.25 / 4000))
+    assert np.all((record.shares.interval[minima, 0] < shares) & (shares < record.shares.interval[minima, 1]))
+
+
+def test_from_exactly_zero_the_double_well_converges_at_its_maximum(out):
+    record = survey("double_well", starts=np.array([[0.0]]), out=out)
+    assert record.outcomes["converged"] == 1
+    assert record.catalogue.kind.tolist() == [Kind.MAXIMUM]
+    assert record.shares.count.tolist() == [1]
+    assert record.summary["stalls"]["total"] == 0 or record.summary["stalls"]["places"][0]["at"] == "maximum"
+
+
+def test_shares_equal_the_exactly_known_basins(out):
+    """Gradient descent with a small step is monotone in one dimension: the basin ends at the maximum."""
+    landscape, share = tilted()
+    record = survey(landscape, starts=20_000, learning_rate=0.005, out=out)
+    left = int(np.argmin(record.catalogue.x[:, 0]))
+    assert abs(record.shares.share[left] - share) < 4 * np.sqrt(share * (1 - share) / 20_000)
+
+
+def test_separable_shares_are_products(out):
+    """A sum of tilted double wells: each basin is the product of the intervals of its coordinates."""
+    _, share = tilted()
+
+    record = survey(
+        Landscape(loss=_two_wells, dim=2, lower=(-3.0,), upper=(3.0,), learning_rate=0.005), starts=20_000, out=out
+    )
+    minima = record.catalogue.kind == Kind.MINIMUM
+    assert minima.sum() == 4
+    for x, found in zip(record.catalogue.x[minima], record.shares.share[minima], strict=True):
+        exact = np.prod(np.where(x < 0, share, 1 - share))
+        assert abs(found - exact) < 4 * np.sqrt(exact * (1 - exact) / 20_000)
+
+
+def _two_wells(x):
+    return jnp.sum(x**4 - 4 * x**2 + x)
+
+
+def test_intervals_cover_known_shares(out):
+    """400 seeds, 95 % intervals: coverage 95 % +- 2.2 % (two standard errors)."""
+    landscape, share = tilted()
+    covered = 0
+    for seed in range(400):
+        record = survey(landscape, starts=300, seed=seed, learning_rate=0.01, out=out)
+        row = int(np.argmin(record.catalogue.x[:, 0]))
+        low, high = record.shares.interval[row]
+        covered += low <= share <= high
+    assert abs(covered / 400 - 0.95) <= 0.022
+
+
+def test_himmelblau_to_ten_digits(out):
+    record = survey("himmelblau", starts=2000, out=out)
+    known = np.array([p.x for p in losses.build("himmelblau").known if p.kind == "minimum"])
+    found = record.catalogue.x[record.catalogue.kind == Kind.MINIMUM]
+    assert found.shape == (4, 2)
+    gaps = np.linalg.norm(found[:, None] - known[None], axis=-1)
+    assert np.all(gaps.min(axis=1) < 1e-10)
+    assert set(gaps.argmin(axis=1)) == {0, 1, 2, 3}
+
+
+def test_rastrigin_finds_every_minimum_of_its_box(out):
+    record = survey("rastrigin", starts=20_000, out=out)
+    inside = (record.catalogue.kind == Kind.MINIMUM) & record.inside_box
+    assert inside.sum() == 121  # 11 per axis
+    grid = np.unique(np.round(record.catalogue.x[inside, 0], 6))
+    assert len(grid) == 11
+
+
+@pytest.mark.parametrize(("rate", "wrong"), [(0.01, 0.0), (0.08, 0.1814), (0.12, None)])
+def test_large_steps_reach_wrong_basins(rate, wrong, out):
+    """DESIGN 10: on the quartic 18.14 % of the converged starts end on the other side at learning rate 0.08."""
+    record = survey("double_well", starts=10_000, learning_rate=rate, out=out)
+    table = record.starts("outcome", "label")
+    with jax.enable_x64(True):
+        x0 = np.asarray(drawer(mnemo.Uniform(count=10_000), losses.build("double_well"), 0)(0, 10_000))[:, 0]
+    x = x0.copy()
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(2000):
+            x = x * (1 + 8 * rate - 4 * rate * x**2)
+    bound = np.sqrt((2 + 8 * rate) / (4 * rate))  # |x| above it grows
+    escaped = np.array(table["outcome"].to_pylist()) == "escaped"
+    np.testing.assert_array_equal(escaped, np.abs(x0) > bound)
+    label = table["label"].to_numpy()[~escaped].astype(int)
+    np.testing.assert_allclose(record.catalogue.x[label, 0], x[~escaped], atol=1e-7)
+    share = np.mean(np.sign(x[~escaped]) != np.sign(x0[~escaped]))
+    if wrong is not None:
+        assert abs(share - wrong) <= 4 * np.sqrt(wrong * (1 - wrong) / 10_000)
+
+
+def test_no_convergence_above_an_eighth(out):
+    record = survey(
+        "double_well", starts=2000, learning_rate=0.13, stop=mnemo.Stop(max_steps=3000), out=out
+    )
+    assert record.outcomes["converged"] == 0
+
+
+def test_a_valley_is_one_entry(out):
+    record = survey("valley", starts=2000, out=out)
+    assert len(record.catalogue.x) == 1
+    assert record.catalogue.kind.tolist() == [Kind.MINIMUM]
+    assert record.catalogue.nullity.tolist() == [1]
+    assert record.catalogue.family.tolist() == [1]
+    assert record.shares.count.tolist() == [2000]
+
+
+def _ring(x):
+    return -jnp.sum(jnp.cos(jnp.roll(x, -1) - x))
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_ring_of_oscillators_has_three_states(declared, out):
+    """Five phases on a ring: in step (-5) and two twisted states (-5 cos 72 deg), each a circle of points."""
+    symmetries = (Symmetry(kind="translation"),) if declared else ()
+    landscape = Landscape(
+        loss=_ring, dim=5, lower=(0.0,), upper=(2 * np.pi,), periodic=(True,), symmetries=symmetries,
+        learning_rate=0.25, name="ring",
+    )
+    record = survey(landscape, starts=1500, out=out)
+    minima = record.catalogue.kind == Kind.MINIMUM
+    np.testing.assert_allclose(record.catalogue.loss[minima], [-5, *[-5 * np.cos(2 * np.pi / 5)] * 2], atol=1e-12)
+    assert set(record.catalogue.nullity[minima]) == {1}
+    assert set(record.catalogue.family[minima]) == {0 if declared else 1}
+
+
+def test_every_start_escapes(out):
+    record = survey("double_well", starts=300, learning_rate=3.0, out=out)
+    assert record.outcomes["escaped"] == 300
+    assert len(record.catalogue.x) == 0
+    assert record.json()["catalogue"] == []
+
+
+def test_known_points_given_as_starts_are_labelled(out):
+    landscape = losses.build("himmelblau")
+    starts = np.array([point.x for point in landscape.known])
+    record = survey(landscape, starts=starts, out=out)
+    for point, label in zip(landscape.known, record.starts("label")["label"].to_pylist(), strict=True):
+        assert Kind(int(record.catalogue.kind[label])).word == point.kind
+        np.testing.assert_allclose(record.catalogue.x[label], point.x, atol=1e-12)
+
+
+def test_ackleys_origin_is_a_kink(out):
+    record = survey("ackley", starts=np.array([[0.0, 0.0]]), out=out)
+    assert record.catalogue.kind.tolist() == [Kind.KINK]
+    assert record.shares.count.tolist() == [0]
+    assert record.starts("near")["near"].to_pylist() == [0]
+
+
+def test_pytrees_observables_and_endpoints(out):
+    def loss(tree):
+        return jnp.sum((tree["a"] - 1.0) ** 2) + (tree["b"] + 2.0) ** 2
+
+    landscape = mnemo.from_pytree(
+        loss, {"a": jnp.zeros(2), "b": jnp.zeros(())}, lower=(-4.0,), upper=(4.0,), learning_rate=0.1, name="tree"
+    )
+    record = survey(
+        landscape, starts=200, out=out, observables={"total": jnp.sum},
+        recording=mnemo.Recording(endpoints=True, paths=3),
+    )
+    np.testing.assert_allclose(record.catalogue.x, [[1.0, 1.0, -2.0]], atol=1e-12)
+    np.testing.assert_allclose(record.starts("total")["total"].to_numpy(), 0.0, atol=1e-6)
+    assert record.starts("x", "loss").num_rows == 200
+    assert len(record.paths()) == 3
+    np.testing.assert_allclose(record.summary["observables"]["total"]["mean"], [0.0], atol=1e-6)
+
+
+def test_float32_is_stopped_at_its_own_rounding(out):
+    with pytest.warns(UserWarning, match="below"):
+        survey(
+            "double_well", starts=100, precision="float32", stop=mnemo.Stop(grad_tol=1e-9, max_steps=50), out=out
+        )
+    record = survey("double_well", starts=1000, precision="float32", out=out)
+    assert record.outcomes["converged"] == 1000
+    scale = record.summary["scales"]["gradient"]
+    assert record.summary["grad_tol"] == pytest.approx(64 * np.finfo(np.float32).eps * scale)
+    np.testing.assert_allclose(np.abs(record.catalogue.x[:2, 0]), np.sqrt(2), atol=1e-14)
+
+
+def test_sobol_and_grid_carry_their_own_intervals(out):
+    landscape, share = tilted()
+    sobol = survey(landscape, starts=mnemo.Sobol(count=16 * 64), out=out)
+    low, high = sobol.shares.interval[int(np.argmin(sobol.catalogue.x[:, 0]))]
+    assert low <= share <= high
+    assert high - low < 0.02
+    assert sobol.summary["unseen"]["mass"] is None
+    grid = survey(landscape, starts=mnemo.Grid(shape=(200,)), out=out)
+    low, high = grid.shares.interval[int(np.argmin(grid.catalogue.x[:, 0]))]
+    assert low <= share <= high
+    assert high - low <= 0.0100001
+
+
+def test_callers_precision_is_left_alone(out):
+    before = jax.config.jax_enable_x64
+    survey("parabola", starts=10, out=out)
+    assert jax.config.jax_enable_x64 == before
+    assert jnp.ones(1).dtype == (jnp.float64 if before else jnp.float32)
