@@ -1,0 +1,45 @@
+"""Each layer imports only from those before it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
+LAYERS = (
+    {"errors", "types", "keys", "clock"},
+    {"landscape", "devices"},
+    {"calculus"},
+    {"losses", "starts", "optimizers", "stopping"},
+    {"descent", "polish"},
+    {"critical", "degenerate", "symmetry", "estimates"},
+    {"catalogue"},
+    {"families"},
+    {"plan"},
+    {"config", "store"},
+    {"labelling"},
+    {"tables", "picture"},
+    {"record", "finish"},
+    {"pipeline"},
+    {"api", "again", "tune", "doctor", "query"},
+    {"figures", "terminal"},
+    {"cli"},
+)
+HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mnemo_jax":
+            parts = node.module.split(".")
+            yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room == "__init__":
+        return  # the facade imports nothing until a name is used
+    assert room in HEIGHT, f"{room} has no layer yet"
+    for name in set(imports(path)) - {room}:
+        assert HEIGHT[name] < HEIGHT[room], f"{room} imports {name}"

@@ -1,0 +1,197 @@
+"""The record: equal bytes however a run was cut up, and clear words where a record is damaged."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import mnemo_jax as mnemo
+from mnemo_jax import store
+from mnemo_jax.query import ask
+
+
+def run(out, devices, block, **changes):
+    return mnemo.survey(
+        "himmelblau", starts=3000, out=out, devices=devices, recording=mnemo.Recording(block=block), fresh=True,
+        **changes,
+    )
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def record(out):
+    return run(out, 1, 1024)
+
+
+def copied(record, tmp_path):
+    return shutil.copytree(record.path, tmp_path / "copy")
+
+
+@pytest.mark.parametrize(("devices", "block"), [(4, 1024), (3, 700), (2, 5000)])
+def test_fingerprint_does_not_depend_on_devices_or_blocks(record, out, devices, block):
+    assert run(out, devices, block).fingerprint == record.fingerprint
+
+
+def test_block_files_of_equal_size_have_equal_bytes(record, out):
+    other = run(out, 4, 1024)
+    for folder in ("starts", "points", "stalls"):
+        names = sorted(path.name for path in (record.path / folder).iterdir())
+        assert len(names) == 3
+        for name in names:
+            assert (record.path / folder / name).read_bytes() == (other.path / folder / name).read_bytes()
+
+
+def test_another_seed_is_another_fingerprint(record, out):
+    assert run(out, 1, 1024, seed=1).fingerprint != record.fingerprint
+
+
+def test_numbers_add_up(record):
+    told = json.loads(json.dumps(record.json(), allow_nan=False))
+    assert sum(told["outcomes"].values()) == told["starts"] == 3000
+    assert sum(point["count"] for point in told["catalogue"]) == told["outcomes"]["converged"] - told["unlabelled"]
+    assert told["catalogue_size"] == len(told["catalogue"])
+    assert told["lane_steps"]["useful"] == told["steps"] + told["starts"]
+    assert 0 < told["lane_efficiency"] <= 1
+    assert {"descent", "total", "compile"} <= set(told["seconds"])
+    assert told["record"] == str(record.path)
+    for point in told["catalogue"]:
+        assert point["interval_simultaneous"][0] <= point["interval"][0] <= point["share"] <= point["interval"][1]
+    table = record.starts()
+    assert table["start"].to_pylist() == list(range(3000))
+    counts = np.bincount(table["label"].drop_null().to_numpy(), minlength=told["catalogue_size"])
+    assert counts.tolist() == record.shares.count.tolist()
+    steps = table["steps"].to_numpy()
+    labels = np.array(table["label"].fill_null(-1))
+    for label, median in enumerate(record.shares.median_steps):
+        mine = np.sort(steps[labels == label])
+        assert median == (mine[(len(mine) - 1) // 2] if len(mine) else -1)
+
+
+def test_stalls_are_joined_to_their_points(record):
+    stalls, told = record.stalls().to_pandas(), record.summary["stalls"]
+    assert told["total"] == record.starts("stalls")["stalls"].to_numpy().sum()
+    for place in told["places"]:
+        rows = stalls[stalls["label"].isna()] if place["label"] is None else stalls[stalls["label"] == place["label"]]
+        assert len(rows) == place["stalls"]
+        assert rows["length"].max() == place["longest"]
+        assert rows["censored"].sum() == place["censored"]
+
+
+def test_record_opens_without_us(record):
+    table = pq.read_table(record.path / "starts" / "000000.parquet")
+    assert table.column_names[:4] == ["start", "outcome", "steps", "point"]
+    assert set(table["outcome"].to_pylist()) == {"converged"}
+
+
+def test_query_equals_the_arrays(record):
+    rows = ask("SELECT label, count(*) AS n, median(steps) AS m FROM starts GROUP BY label ORDER BY label", [record.path])
+    found = {row["label"]: row["n"] for row in rows.to_pylist()}
+    assert found == {k: n for k, n in enumerate(record.shares.count.tolist()) if n}
+    kinds = ask("SELECT label, kind, x[1] AS first FROM catalogue ORDER BY label", [record.path])
+    np.testing.assert_array_equal(kinds["first"].to_numpy(), record.catalogue.x[:, 0])
+    stalls = ask("SELECT count(*) AS n FROM stalls", [record.path]).to_pylist()
+    assert stalls[0]["n"] == record.stalls().num_rows
+    two = ask("SELECT DISTINCT run FROM starts", [record.path, record.path])
+    assert two.num_rows == 1
+    with pytest.raises(mnemo.UserError, match="query failed"):
+        ask("SELECT nothing FROM nowhere", [record.path])
+
+
+def test_finished_record_is_not_computed_again(record, monkeypatch):
+    monkeypatch.setattr("mnemo_jax.pipeline._begin", lambda *a: pytest.fail("computed again"))
+    again = mnemo.survey("himmelblau", starts=3000, out=record.path.parent, recording=mnemo.Recording(block=1024))
+    assert again.fingerprint == record.fingerprint
+
+
+def test_truncated_block_is_said_and_computed_again(record, tmp_path):
+    out = tmp_path / "runs"
+    folder = shutil.copytree(record.path, out / record.path.name.removesuffix("-2"))
+    damaged = folder / "starts" / "000001.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    with pytest.raises(mnemo.UserError, match="damaged"):
+        mnemo.load(folder).starts()
+    (folder / "summary.json").unlink()
+    with pytest.warns(UserWarning, match="damaged"):
+        again = mnemo.survey(
+            "himmelblau", starts=3000, out=out, devices=1, recording=mnemo.Recording(block=1024)
+        )
+    assert again.path == folder
+    assert again.fingerprint == record.fingerprint
+
+
+def test_newer_schema_is_refused(record, tmp_path):
+    folder = copied(record, tmp_path)
+    told = json.loads((folder / "provenance.json").read_text())
+    (folder / "provenance.json").write_text(json.dumps(told | {"schema": store.SCHEMA + 1}))
+    with pytest.raises(mnemo.UserError, match="schema 2"):
+        mnemo.load(folder)
+
+
+def test_unfinished_record_says_so(record, tmp_path):
+    folder = copied(record, tmp_path)
+    (folder / "summary.json").unlink()
+    with pytest.raises(mnemo.UserError, match="unfinished"):
+        mnemo.load(folder)
+    with pytest.raises(mnemo.UserError, match="not the folder of a run"):
+        mnemo.load(tmp_path)
+
+
+def test_changed_versions_refuse_to_go_on(record, tmp_path):
+    out = tmp_path / "runs"
+    folder = shutil.copytree(record.path, out / record.path.name)
+    (folder / "summary.json").unlink()
+    told = json.loads((folder / "provenance.json").read_text())
+    told["versions"]["jax"] = "0.9.0"
+    (folder / "provenance.json").write_text(json.dumps(told))
+    with pytest.raises(mnemo.UserError, match="jax 0.9.0"):
+        mnemo.survey("himmelblau", starts=3000, out=out, recording=mnemo.Recording(block=1024))
+
+
+def test_full_disk_loses_nothing(tmp_path, monkeypatch, record):
+    """The disk fills up while the third block is written: one sentence, two blocks kept, and the run goes on."""
+    written = []
+    real = store.write_bytes
+
+    def full(path, data):
+        if path.parent.name == "starts" and len(written) == 2:
+            raise store._said(path, OSError(28, "No space left on device"))
+        if path.parent.name == "starts":
+            written.append(path)
+        real(path, data)
+
+    monkeypatch.setattr(store, "write_bytes", full)
+    with pytest.raises(mnemo.MnemoError, match="No space left"):
+        mnemo.survey("himmelblau", starts=3000, out=tmp_path, devices=1, recording=mnemo.Recording(block=1024))
+    assert len(written) == 2
+    monkeypatch.setattr(store, "write_bytes", real)
+    again = mnemo.survey("himmelblau", starts=3000, out=tmp_path, devices=1, recording=mnemo.Recording(block=1024))
+    assert again.fingerprint == record.fingerprint
+
+
+def test_notebook_table(record):
+    text = record._repr_html_()
+    assert text.count("<tr>") == 1 + len(record.catalogue.x)
+    assert "minimum" in text
+    assert "3000 starts" in repr(record)
+
+
+def test_a_full_catalogue_leaves_the_rest_uncatalogued(out):
+    """The catalogue stops growing by start number, however the starts are cut into blocks."""
+    records = [
+        mnemo.survey(
+            "rastrigin", starts=2000, out=out, devices=1, fresh=True,
+            recording=mnemo.Recording(block=block, catalogue=40),
+        )
+        for block in (512, 2000)
+    ]
+    for record in records:
+        assert record.summary["catalogue_size"] == 40
+        assert record.summary["uncatalogued"] == 2000 - record.shares.count.sum() > 0
+        assert record.summary["unseen"]["mass"] is None
+    assert records[0].fingerprint == records[1].fingerprint
