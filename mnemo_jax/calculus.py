@@ -1,5 +1,6 @@
 """Values and derivatives of a loss on flat points."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -79,6 +80,15 @@ def _first_line(error: Exception) -> str:
 def _cast(value: Any, dtype: Any) -> Array:
     array = jnp.asarray(value)
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) or array.dtype == jnp.int64 else array
+
+
+LINEAR_ALGEBRA = ("cholesky", "eig", "householder", "hessenberg", "lu", "qr", "schur", "svd", "triangular_solve")
+
+
+def calls_lapack(loss: Loss, dim: int, args: Args) -> bool:
+    """Whether value or gradient of the loss factor or solve with matrices."""
+    text = str(jax.make_jaxpr(jax.grad(loss))(jnp.zeros(dim), args))
+    return any(re.search(rf"\b{name}\w*\[", text) for name in LINEAR_ALGEBRA)
 
 
 def hessian(loss: Loss) -> Callable[[Array, Args], Array]:

@@ -205,6 +205,7 @@ def _start_jax(devices: int | None) -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", devices or cores)
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # see mnemo_jax/devices.py
     if jax.config.jax_compilation_cache_dir is None:
         home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(home / "mnemo_jax" / "compiled"))

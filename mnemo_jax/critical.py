@@ -145,12 +145,13 @@ def _in_tiles(
     if not number:
         return _none(points[0].shape[1])
     begins = np.arange(0, number, size)
-    share = len(devices) if len(begins) >= SPREAD * len(devices) else 1  # another device compiles the program anew
+    # Each device compiles the program anew; on CPU it holds linear algebra, which one device at a time may do.
+    share = len(devices) if devices.platform != "cpu" and len(begins) >= SPREAD * len(devices) else 1
 
     def work(part: int) -> list[Point]:
         rows = [np.minimum(np.arange(begin, begin + size), number - 1) for begin in begins[part::share]]
-        done = [_tile(tuple(p[r] for p in points), args, scales, loss=loss, one=one) for r in rows]
-        return [Point(*map(np.asarray, tile)) for tile in done]
+        done = (_tile(tuple(p[r] for p in points), args, scales, loss=loss, one=one) for r in rows)
+        return [Point(*map(np.asarray, tile)) for tile in done]  # one at a time: see devices.py
 
     parts = [future.result() for future in devices.each(work, range(share))]
     tiles = [parts[k % share][k // share] for k in range(len(begins))]

@@ -2,6 +2,12 @@
 
 A program partitioned over devices (``shard_map``) is optimised by other passes than one for a single device, which
 can change last bits; and one thread that sends work to several CPU devices runs them one after the other.
+
+CPU devices share one pool of threads. Programs that wait in it for parallel parts of their own, as LAPACK's do in
+jaxlib 0.10, can wait for each other for ever (seen with ``eigh`` inside a loop, two devices and a pool of two), and so
+can programs that jax runs in the pool itself. So several CPU devices work side by side only on programs without linear
+algebra and where programs run in the thread that calls them (``jax_cpu_enable_async_dispatch`` off, as the command
+sets it); elsewhere they take turns. The numbers are the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,16 +23,19 @@ from mnemo_jax.errors import UserError
 class Devices:
     """This process's devices, or the first ``number`` of them, each with a thread of its own.
 
+    ``linear_algebra`` says that the programs sent to all of them call LAPACK on a CPU.
+
     Raises:
         UserError: there are not that many.
     """
 
-    def __init__(self, number: int | None = None) -> None:
+    def __init__(self, number: int | None = None, *, linear_algebra: bool = False) -> None:
         found = jax.local_devices()
         if number is not None and not 1 <= number <= len(found):
             raise UserError(f"--devices {number}: this process has {len(found)} {found[0].platform} device(s)")
         self.devices = found[:number]
-        self.pool = ThreadPoolExecutor(len(self.devices), thread_name_prefix="mnemo-device")
+        apart = self.platform != "cpu" or not (linear_algebra or jax.config.read("jax_cpu_enable_async_dispatch"))
+        self.pool = ThreadPoolExecutor(len(self.devices) if apart else 1, thread_name_prefix="mnemo-device")
 
     def __len__(self) -> int:
         return len(self.devices)

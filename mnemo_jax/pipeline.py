@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array
 
 from mnemo_jax import store
-from mnemo_jax.calculus import Args, Loss, loss_of, typical_norms, values
+from mnemo_jax.calculus import Args, Loss, calls_lapack, loss_of, typical_norms, values
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.clock import Clock
 from mnemo_jax.descent import OPENING, Ends, Rules, StallLog, descend, follow
@@ -96,8 +96,7 @@ def run(
             record of another version.
     """
     clock = Clock({} if imported is None else {"import": imported})
-    with jax.enable_x64(True), Devices(devices) as workers:
-        loss_of(plan.landscape, jnp.dtype(plan.precision))
+    with jax.enable_x64(True), devices_for(plan, devices) as workers:
         if plan.landscape.dim > DENSE:
             raise UserError(
                 f"loss.dim: {plan.landscape.dim} is above {DENSE}; points of so many coordinates are not classified yet"
@@ -182,6 +181,12 @@ def _open(plan: Plan, folder: Path, devices: Devices) -> None:
     if pairs:
         changed = ", ".join(f"{old}, now {new}" for old, new in pairs)
         raise UserError(f"{folder}: was begun with {changed}; bytes would differ, so use --fresh for a new record")
+
+
+def devices_for(plan: Plan, number: int | None) -> Devices:
+    """Return the devices for a plan's programs, after checking that its loss is a pure scalar function."""
+    loss, args = loss_of(plan.landscape, jnp.dtype(plan.precision))
+    return Devices(number, linear_algebra=calls_lapack(loss, plan.landscape.dim, args))
 
 
 def prepare(plan: Plan, devices: Devices, warn: Warn = lambda sentence: None) -> Prepared:

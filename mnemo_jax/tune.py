@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from mnemo_jax import pipeline
-from mnemo_jax.devices import Devices
 from mnemo_jax.plan import Plan, Recording
 from mnemo_jax.types import Tile
 
@@ -32,7 +31,7 @@ def measure(plan: Plan, devices: int | None) -> list[dict[str, Any]]:
     Each tile follows the same starts, enough to fill all lanes many times; the best of three runs counts, and the
     tiles take turns, so that a machine that slows down does so for all.
     """
-    with jax.enable_x64(True), Devices(devices) as workers:
+    with jax.enable_x64(True), pipeline.devices_for(plan, devices) as workers:
         tiles = candidates(plan.tile, workers.platform)
         size = min(plan.count, 32 * max(tile.lanes for tile in tiles) * len(workers))
         prepared = [

@@ -1,0 +1,104 @@
+"""Critical points as markers, and the legends that name kinds and basins."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from mnemo_jax.figures import where, words
+from mnemo_jax.figures.style import BASINS, INK, KIND_COLOURS, KIND_MARKERS, NO_LABEL, QUIET, basin_colour
+from mnemo_jax.record import Record
+from mnemo_jax.tables import KINDS
+
+NAMED = 8  # basins with a line of their own in a legend
+_ORDER = ("minimum", "kink", "degenerate", "maximum", "saddle")  # earlier ones lie on top
+_SIZES = {"X": 1.15, "*": 1.7, "D": 0.75, "^": 1.1}
+
+
+def critical_points(axes: Axes, record: Record, at: np.ndarray, crowded: int = 40) -> list[Artist]:
+    """Draw every critical point at ``at [n, 2]``, a marker and a colour for each kind, and return legend handles.
+
+    Points that stand for a flat family are hollow. Markers shrink where there are more than ``crowded``.
+    """
+    table = record.catalogue
+    shown = within(axes, at)
+    size = 60.0 * np.clip(crowded / max(int(shown.sum()), 1), 0.02, 1.0)
+    handles: list[Artist] = []
+    for kind in _ORDER:
+        for flat in (False, True):
+            rows = np.flatnonzero(shown & (table.kind == KINDS.index(kind)) & ((table.family > 0) == flat))
+            if len(rows):
+                _scatter(axes, at[rows], kind, flat, size)
+                handles.append(_handle(kind, flat, len(rows)))
+    return handles
+
+
+def within(axes: Axes, at: np.ndarray) -> np.ndarray:
+    """Return which of the points ``[n, 2]`` lie in the axes, edges included whatever rounding did to them."""
+    low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
+    dust = 1e-6 * (high - low)
+    return np.asarray(np.all((at >= low - dust) & (at <= high + dust), axis=1))
+
+
+def _scatter(axes: Axes, at: np.ndarray, kind: str, flat: bool, size: float) -> PathCollection:
+    marker, colour = KIND_MARKERS[kind], KIND_COLOURS[kind]
+    small = size < 20
+    return axes.scatter(
+        at[:, 0], at[:, 1], s=size * _SIZES.get(marker, 1.0), marker=marker,
+        facecolor="white" if flat else colour, edgecolor=colour if flat else "white",
+        linewidth=1.6 if flat else 0.0 if small else 0.9, zorder=6 - 0.1 * _ORDER.index(kind),
+        clip_on=False, gid=f"critical points: {kind}", rasterized=len(at) > 1000,
+    )  # fmt: skip
+
+
+def _handle(kind: str, flat: bool, count: int) -> Line2D:
+    marker, colour = KIND_MARKERS[kind], KIND_COLOURS[kind]
+    return Line2D(
+        [], [], linestyle="none", marker=marker, markersize=7.0 * np.sqrt(_SIZES.get(marker, 1.0)),
+        markerfacecolor="white" if flat else colour, markeredgecolor=colour if flat else "white",
+        markeredgewidth=1.6 if flat else 0.6, label=words.kinds(count, kind) + (", flat" if flat else ""),
+    )  # fmt: skip
+
+
+def basin_handles(record: Record, paler: float = 0.0, named: int = NAMED) -> list[Artist]:
+    """Return a legend patch for each of the largest basins, one for the rest, and one for starts without a label."""
+    shares, ranks = record.shares, where.ranks(record)
+    total = record.summary["starts"]
+    reached = np.flatnonzero(shares.count > 0)
+    top = np.sort(reached[np.argsort(-shares.count[reached], kind="stable")][:named])
+    top = reached if len(reached) <= named + 1 else top if len(reached) <= BASINS else reached[:0]
+    handles: list[Artist] = [
+        Patch(
+            facecolor=basin_colour(int(ranks[row]), paler), label=f"{row}   {words.percent(shares.share[row], total)}"
+        )
+        for row in top
+    ]
+    rest = int(shares.count.sum() - shares.count[top].sum())
+    if rest:
+        names = words.several(len(reached) - len(top), "other") if len(top) else f"{len(reached):,} basins"
+        handles.append(Line2D([], [], linestyle="none", label=f"{names}   {words.percent(rest / total, total)}"))
+    none = total - int(shares.count.sum())
+    if none:
+        handles.append(Patch(facecolor=NO_LABEL, label=f"no label   {words.percent(none / total, total)}"))
+    return handles
+
+
+def legend(axes: Axes, parts: Sequence[tuple[str, list[Artist]]], right: float = 1.02) -> None:
+    """Write one legend to the right of the axes, each part under its heading."""
+    handles: list[Artist] = []
+    for heading, part in parts:
+        if part:
+            handles += [Line2D([], [], linestyle="none", label=" ")] * bool(handles)
+            handles += [Line2D([], [], linestyle="none", label=heading), *part]
+    if handles:
+        drawn = axes.legend(
+            handles=handles, loc="upper left", bbox_to_anchor=(right, 1.0), borderaxespad=0.0, handlelength=1.2,
+            handleheight=0.9, labelspacing=0.4,
+        )  # fmt: skip
+        headings = {heading for heading, _ in parts}
+        for text in drawn.get_texts():
+            text.set_color(QUIET if text.get_text() in headings else INK)

@@ -1,0 +1,149 @@
+"""Where the starts of a record were, made again from its config, and which labels they reached."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow as pa
+from pydantic import TypeAdapter
+from scipy.spatial import cKDTree
+
+from mnemo_jax import store
+from mnemo_jax.landscape import Landscape
+from mnemo_jax.record import Record
+from mnemo_jax.starts import Starts, drawer
+
+LIMIT = 200_000  # starts drawn as places; further ones would change no pixel
+ROWS = 2_000_000  # starts read for distributions
+PIXELS = 1000  # per axis of a grid's map
+
+
+def box(record: Record) -> np.ndarray:
+    """Return the landscape's box ``[2, d]``, lower and upper."""
+    return np.array([record.config["loss"]["lower"], record.config["loss"]["upper"]], float)
+
+
+def periods(record: Record) -> np.ndarray:
+    """Return the period of each axis ``[d]``, 0 where it does not close."""
+    low, high = box(record)
+    return np.where(record.config["loss"]["periodic"], high - low, 0.0)
+
+
+def rows(record: Record, limit: int = ROWS) -> pa.Table:
+    """Return the starts of the first blocks, about ``limit`` at most, with their labels."""
+    parts, number = [], 0
+    for block, path in record.blocks():
+        parts.append(record._labelled(store.read_table(path), block).select(["start", "outcome", "steps", "label"]))
+        number += len(parts[-1])
+        if number >= limit:
+            break
+    return pa.concat_tables(parts)
+
+
+def stalls(record: Record, limit: int = ROWS) -> pa.Table:
+    """Return the stalls of the first blocks, about ``limit`` at most, with the labels of where they were."""
+    parts, number = [], 0
+    for block, path in record.blocks():
+        table = store.read_table(record.path / "stalls" / path.name)
+        label = record._label(table["point"], block)
+        parts.append(table.select(["start", "length", "censored"]).append_column("label", label))
+        number += len(parts[-1])
+        if number >= limit:
+            break
+    return pa.concat_tables(parts)
+
+
+def labels_of(table: pa.Table) -> np.ndarray:
+    """Return the column ``label`` as integers, -1 for none."""
+    return np.asarray(table["label"].fill_null(-1).to_numpy())
+
+
+def places(record: Record, limit: int = LIMIT) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the first starts ``[n, d]`` and their labels ``[n]``; None where they cannot be made again."""
+    words = dict(record.config["starts"])
+    if "sha256" in words and not _unchanged(Path(words["path"]), words.pop("sha256")):
+        return None
+    low, high = box(record)
+    landscape = Landscape(loss=_unused, dim=len(low), lower=tuple(low), upper=tuple(high))
+    table = rows(record, limit)[:limit]
+    starts: Any = TypeAdapter(Starts).validate_json(json.dumps(words))
+    with jax.enable_x64(True):
+        draw = drawer(starts, landscape, record.config["seed"])
+        return np.asarray(draw(0, len(table))), labels_of(table)
+
+
+def _unchanged(path: Path, digest: str) -> bool:
+    """Whether the file that the starts were read from is still there as it was."""
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
+
+
+def _unused(x: Any) -> Any:
+    """Stand for the loss, which starts do not need."""
+    return x
+
+
+def grid(record: Record) -> np.ndarray | None:
+    """Return the labels of starts on a grid in its shape, thinned to at most `PIXELS` an axis; None otherwise."""
+    if record.config["starts"]["kind"] != "grid":
+        return None
+    shape = np.array(record.config["starts"]["shape"])
+    stride = -(-shape // PIXELS)
+    image = np.full(-(-shape // stride), -1)
+    for first, label in _blocks(record):
+        place = np.unravel_index(first + np.arange(len(label)), tuple(shape))
+        kept = np.all([p % s == s // 2 for p, s in zip(place, stride, strict=True)], axis=0)
+        image[tuple(p[kept] // s for p, s in zip(place, stride, strict=True))] = label[kept]
+    return image
+
+
+def _blocks(record: Record) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the first start of every block and the labels of its starts."""
+    for block, path in record.blocks():
+        table = record._labelled(store.read_table(path), block)
+        yield int(table["start"][0].as_py()), labels_of(table)
+
+
+def window(record: Record, x: np.ndarray) -> np.ndarray:
+    """Return the box ``[2, d]`` in which the starts ``x`` lie: the landscape's, unless they have one of their own."""
+    own = record.config["starts"]
+    if own["kind"] in ("grid", "sobol") or (own["kind"] == "uniform" and own["lower"] is own["upper"] is None):
+        return box(record)
+    around = np.stack([x.min(axis=0), x.max(axis=0)])
+    return around if np.all(around[1] > around[0]) else box(record)
+
+
+def nearest(pixels: np.ndarray, x: np.ndarray, values: np.ndarray, period: np.ndarray) -> np.ndarray:
+    """Return the value at the start ``x [n, d]`` nearest to each pixel ``[m, d]``, -2 where none is near.
+
+    Near is within the distance that one pixel in 10^9 exceeds when as many starts are uniform over the pixels.
+    """
+    low, span = pixels.min(axis=0), np.ptp(pixels, axis=0)
+    closed = period / span  # pixels lie in a unit box, so that axes count alike
+    places, pixels = (_wrapped((points - low) / span, closed) for points in (x, pixels))
+    tree = cKDTree(places, boxsize=closed if closed.any() else None)
+    distance, row = tree.query(pixels)
+    dim = x.shape[1]
+    reach = (np.log(1e9) / len(x) / (2.0, np.pi)[dim - 1]) ** (1 / dim)
+    return np.where(distance <= reach, values[row], -2)
+
+
+def _wrapped(x: np.ndarray, period: np.ndarray) -> np.ndarray:
+    """Return points with closed axes from 0 to below their period."""
+    inside = np.mod(x, np.where(period > 0, period, 1.0))
+    inside = np.where(inside < period, inside, 0.0)  # rounding can land exactly on the period
+    return np.where(period > 0, inside, x)
+
+
+def ranks(record: Record) -> np.ndarray:
+    """Return per point of the catalogue its rank among those with starts, -1 for those without; colours follow it."""
+    reached = record.shares.count > 0
+    return np.where(reached, np.cumsum(reached) - 1, -1)
+
+
+def ranks_of(record: Record, labels: np.ndarray) -> np.ndarray:
+    """Return the ranks of labels, -1 staying -1."""
+    return np.asarray(np.append(ranks(record), -1)[labels])

@@ -1,0 +1,55 @@
+"""Numbers and counts as figures write them."""
+
+import numpy as np
+
+from mnemo_jax.figures.style import KIND_PLURALS
+from mnemo_jax.record import Record
+
+_WORDS = {"sobol": "Sobol", "points": "given"}
+
+
+def number(value: float, digits: int = 5) -> str:
+    """Return a number with up to ``digits`` significant digits, a real minus sign, and zero for rounding's dust."""
+    if not np.isfinite(value):
+        return "–"
+    if abs(value) < 1e-12:
+        return "0"
+    text = f"{value:.{digits - 1}e}"
+    mantissa, power = text.split("e")
+    if -4 <= int(power) < 6:
+        text = f"{float(text):.{max(digits - 1 - int(power), 0)}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}"
+    return text.replace("-", "−")
+
+
+def percent(share: float, count: int) -> str:
+    """Return a share as per cent, to the decimal at which a sample of ``count`` starts is uncertain."""
+    return f"{100 * share:.{decimals(share, count)}f} %"
+
+
+def decimals(share: float, count: int) -> int:
+    """Return after how many decimals of its per cent a share of ``count`` starts is uncertain."""
+    error = 100 * np.sqrt(share * (1 - share) / max(count, 1))
+    return int(np.clip(np.ceil(-np.log10(error) - 0.05), 0, 6)) if error > 0 else 0
+
+
+def several(count: int, noun: str, plural: str | None = None) -> str:
+    """Return ``1 start`` or ``2,000 starts``."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def kinds(count: int, kind: str) -> str:
+    """Return ``1 minimum`` or ``4 minima``."""
+    return several(count, kind if kind != "degenerate" else "degenerate point", KIND_PLURALS[kind])
+
+
+def starts(record: Record) -> str:
+    """Return how many starts there were, from where, and their outcomes: ``10 grid starts: 9 converged, 1 escaped``."""
+    count, kind = record.summary["starts"], record.config["starts"]["kind"]
+    told = several(count, f"{_WORDS.get(kind, kind)} start")
+    outcomes = {name.replace("_", " "): number for name, number in record.outcomes.items() if number}
+    if len(outcomes) == 1:
+        return f"{told}, {'' if count == 1 else 'all '}{next(iter(outcomes))}"
+    return f"{told}: " + ", ".join(f"{number:,} {name}" for name, number in outcomes.items())

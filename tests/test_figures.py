@@ -1,0 +1,249 @@
+"""Figures: which apply to a record, what they show and where, and that equal records give equal files."""
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
+
+import mnemo_jax as mnemo
+from mnemo_jax import losses, store
+from mnemo_jax.figures import FIGURES, draw, levels, marks, plane, style, where, words
+from mnemo_jax.starts import Grid
+from mnemo_jax.tables import KINDS
+from mnemo_jax.types import Kind
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    """Nothing here outlives the process, so that files need not reach the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store.os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def line(out):
+    return mnemo.survey(losses.build("double_well", {"tilt": 0.5}), starts=2000, devices=1, out=out)
+
+
+@pytest.fixture(scope="module")
+def square(out):
+    return mnemo.survey("himmelblau", starts=3000, devices=1, out=out)
+
+
+@pytest.fixture(scope="module")
+def cells(out):
+    return mnemo.survey("himmelblau", starts=Grid(shape=(30, 40)), devices=1, out=out)
+
+
+@pytest.fixture(scope="module")
+def lost(out):
+    """Himmelblau's loss with a learning rate at which every start escapes."""
+    return mnemo.survey("himmelblau", starts=200, learning_rate=1.0, devices=1, out=out)
+
+
+def drawn(record):
+    return {name for name, figure in FIGURES.items() if figure(record) is not None}
+
+
+def points(figure):
+    """Return the critical points of a figure by kind."""
+    found = {}
+    for artist in figure.axes[0].collections:
+        if isinstance(artist, PathCollection) and str(artist.get_gid()).startswith("critical points: "):
+            found.setdefault(artist.get_gid().removeprefix("critical points: "), []).append(
+                np.array(artist.get_offsets())
+            )
+    return {kind: np.concatenate(parts) for kind, parts in found.items()}
+
+
+def image(figure):
+    """Return the pixels ``[rows, columns, 3]`` of the map of basins and its extent."""
+    (found,) = (i for axes in figure.axes for i in axes.images if i.get_gid() == "basins")
+    return np.asarray(found.get_array()), found.get_extent()
+
+
+def test_both_formats_are_written_and_show_something(line, tmp_path):
+    written = draw(line, tmp_path)
+    assert {path.suffix for path in written} == {".svg", ".png"}
+    assert {path.stem for path in written} == drawn(line)
+    assert sorted(tmp_path.iterdir()) == sorted(written)
+    for path in written:
+        if path.suffix == ".png":
+            assert matplotlib.image.imread(path)[..., :3].std() > 0.02, path
+        else:
+            assert path.read_bytes().startswith(b"<?xml")
+
+
+def test_the_folder_is_the_record_s_own_when_none_is_given(lost):
+    written = draw(lost)
+    assert {path.parent for path in written} == {lost.path / "figures"}
+
+
+def test_equal_records_give_equal_bytes(square, tmp_path):
+    once, again = draw(square, tmp_path / "a"), draw(mnemo.load(square.path), tmp_path / "b")
+    assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
+
+
+def test_which_figures_apply(line, square, cells, lost):
+    assert {"curve", "shares", "levels", "steps"} <= drawn(line) <= set(FIGURES) - {"landscape", "basins"}
+    assert {"landscape", "basins", "shares", "steps"} <= drawn(square) <= set(FIGURES) - {"curve", "levels"}
+    assert {"landscape", "basins", "shares"} <= drawn(cells)
+    assert drawn(lost) == {"landscape", "basins", "steps"}  # nothing has a label, and nothing stalled
+    assert ("stalls" in drawn(square)) == (square.summary["stalls"]["total"] > 0)
+
+
+def test_drawing_leaves_matplotlib_s_settings_alone(line):
+    before = dict(matplotlib.rcParams)
+    FIGURES["curve"](line)
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("which", ["line", "square"])
+def test_critical_points_lie_where_they_are_and_look_like_their_kind(which, request):
+    record = request.getfixturevalue(which)
+    table = record.catalogue
+    figure = FIGURES["curve" if which == "line" else "landscape"](record)
+    for kind, found in points(figure).items():
+        rows = table.kind == KINDS.index(kind)
+        expected = np.stack([table.x[rows, 0], table.loss[rows]], axis=1) if which == "line" else table.x[rows]
+        np.testing.assert_array_equal(found, expected)
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    minima = int(np.sum(table.kind == Kind.MINIMUM))
+    assert set(points(figure)) == {KINDS[kind] for kind in np.unique(table.kind)}
+    assert f"{minima} minima" in legend
+
+
+def test_every_kind_has_its_own_marker_and_colour(square):
+    record = mnemo.load(square.path)
+    kinds = np.resize(np.arange(len(KINDS), dtype=np.int32), len(record.catalogue.x))
+    record.__dict__["catalogue"] = record.catalogue._replace(kind=kinds)
+    found = points(FIGURES["landscape"](record))
+    assert set(found) == set(KINDS)
+    for kind, at in found.items():
+        np.testing.assert_array_equal(at, record.catalogue.x[kinds == KINDS.index(kind)])
+    assert len({style.KIND_MARKERS[kind] for kind in KINDS}) == len({style.KIND_COLOURS[kind] for kind in KINDS}) == 5
+
+
+def test_points_of_a_flat_family_are_hollow(square):
+    record = mnemo.load(square.path)
+    record.__dict__["catalogue"] = record.catalogue._replace(family=np.ones_like(record.catalogue.family))
+    axes = FIGURES["landscape"](record).axes[0]
+    faces = [tuple(face[:3]) for c in axes.collections if c.get_gid() for face in c.get_facecolor()]
+    assert set(faces) == {to_rgb("white")}
+
+
+def test_the_map_of_a_grid_is_its_labels(cells):
+    pixels, extent = image(FIGURES["basins"](cells))
+    labels = np.array(cells.starts("label")["label"].fill_null(-1)).reshape(30, 40)
+    np.testing.assert_array_equal(where.grid(cells), labels)
+    ranks = where.ranks_of(cells, labels)
+    np.testing.assert_array_equal(pixels, style.basin_colours(ranks, 0.25).transpose(1, 0, 2))
+    assert tuple(extent) == (-5, 5, -5, 5)
+
+
+def test_a_large_grid_is_thinned_evenly(cells, monkeypatch):
+    labels = np.array(cells.starts("label")["label"].fill_null(-1)).reshape(30, 40)
+    monkeypatch.setattr(where, "PIXELS", 10)
+    np.testing.assert_array_equal(where.grid(cells), labels[1::3, 2::4])
+
+
+def test_starts_are_made_again_where_they_were(line, square):
+    x, label = where.places(line)
+    maximum = line.catalogue.x[line.catalogue.kind == Kind.MAXIMUM][0, 0]
+    left = np.argmin(line.catalogue.x[:, 0])
+    assert x.shape == (2000, 1)
+    np.testing.assert_array_equal(label == left, x[:, 0] < maximum)  # a gradient step of 0.01 never jumps over it
+    paths = square.paths()
+    np.testing.assert_array_equal(where.places(square)[0][: len(paths)], [path[0] for path in paths])
+
+
+def test_the_band_changes_colour_at_the_maximum(line):
+    pixels, (low, high, _, _) = image(FIGURES["curve"](line))
+    maximum = line.catalogue.x[line.catalogue.kind == Kind.MAXIMUM][0, 0]
+    change = np.flatnonzero(np.any(pixels[0, 1:] != pixels[0, :-1], axis=1))
+    assert len(change) == 1
+    assert abs(low + (change[0] + 1) / pixels.shape[1] * (high - low) - maximum) < 6 / 2000 * 10
+
+
+def test_starts_without_a_label_are_grey(lost):
+    axes = FIGURES["basins"](lost).axes[0]
+    (dots,) = (c for c in axes.collections if c.get_gid() == "starts")
+    np.testing.assert_allclose(np.unique(dots.get_facecolor()[:, :3], axis=0), [to_rgb(style.NO_LABEL)])
+    assert "no label   100 %" in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_shares_are_drawn_with_their_intervals(square):
+    axes = FIGURES["shares"](square).axes[0]
+    shares = square.shares
+    order = np.argsort(-shares.count, kind="stable")[: np.sum(shares.count > 0)]
+    dots = [line.get_xdata()[0] for line in axes.lines if line.get_gid() == "share"]
+    intervals = [line.get_xdata() for line in axes.lines if line.get_gid() == "interval"]
+    np.testing.assert_array_equal(dots, shares.share[order])
+    np.testing.assert_array_equal(intervals, shares.interval[order])
+
+
+def test_points_given_have_shares_without_intervals(out):
+    record = mnemo.survey("himmelblau", starts=np.array([[0.0, 0.0], [3.0, 3.0]]), devices=1, out=out)
+    figure = FIGURES["shares"](record)
+    assert not [line for line in figure.axes[0].lines if line.get_gid() == "interval"]
+    assert "no intervals" in figure.get_supxlabel()
+
+
+def test_levels_add_up_minima_and_shares(square, line):
+    one = levels.levels_of(square)
+    assert one.minima.tolist() == [4]
+    assert one.share[0] == pytest.approx(1.0)
+    two = levels.levels_of(line)
+    assert two.minima.tolist() == [1, 1]
+    assert np.all(np.diff(two.loss) > 0)
+
+
+def test_descents_on_closed_axes_have_no_wrap_lines():
+    path = np.linspace([0.2, 0.5], [-0.3, 0.5], 51)
+    shown = plane._broken(path, np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([1.0, 0.0]))
+    assert np.nanmin(shown[:, 0]) >= 0
+    assert np.isnan(shown).any(axis=1).sum() == 1
+    assert np.nanmax(np.abs(np.diff(shown, axis=0))) < 0.02
+
+
+def test_nearest_starts_are_found_across_closed_axes():
+    pixels = (np.arange(100)[:, None] + 0.5) / 100
+    x, values = np.array([[0.02], [0.5]]), np.array([3, 4])
+    found = where.nearest(pixels, x, values, np.array([1.0]))
+    assert found[0] == found[99] == 3
+    assert found[50] == 4
+    assert where.nearest(pixels, np.full((1000, 1), 0.5), np.zeros(1000), np.zeros(1))[0] == -2  # no start near
+
+
+def test_levels_of_contours_rise_whatever_the_loss():
+    for loss in (np.arange(100.0), np.ones(50), np.empty(0), np.array([0.0, 1.0, np.inf]), np.repeat([0.0, 1.0], 50)):
+        assert np.all(np.diff(plane.levels(loss)) > 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (1e-17, "0"), (-1.0316284534898774, "−1.0316"), (1040.0, "1040"), (2e7, "2e7"), (1e-6, "1e−6")],
+)
+def test_numbers_are_written_plainly(value, text):
+    assert words.number(value) == text
+
+
+def test_percentages_have_the_decimals_that_the_starts_can_tell():
+    assert words.percent(0.5, 100_000) == "50.0 %"
+    assert words.percent(1e-4, 10_000) == "0.01 %"
+    assert words.percent(1.0, 10) == "100 %"
+
+
+def test_colours_of_basins_differ_and_then_begin_anew():
+    ranks = np.arange(style.BASINS + 1)
+    colours = style.basin_colours(ranks)
+    assert len(np.unique(colours, axis=0)) == style.BASINS
+    np.testing.assert_array_equal(colours[0], colours[-1])
+    assert marks.NAMED < style.BASINS
