@@ -10,10 +10,9 @@ import numpy as np
 
 from mnemo_jax import config as configs
 from mnemo_jax import pipeline, store
-from mnemo_jax.calculus import loss_of
 from mnemo_jax.descent import follow
-from mnemo_jax.errors import UserError
 from mnemo_jax.devices import Devices
+from mnemo_jax.errors import UserError
 from mnemo_jax.plan import Plan
 from mnemo_jax.record import Record, load
 from mnemo_jax.types import Kind, Outcome, Tile
@@ -24,7 +23,8 @@ SHOWN = 60  # steps of a path that are printed, spaced evenly in the logarithm o
 def follow_again(run: Path, number: int) -> dict[str, Any]:
     """Follow start ``number`` of a run in float64 and return its path, its end and whether the run agrees.
 
-    Raises:
+    Raises
+    ------
         UserError: the run has no such start, or its loss was made in Python and cannot be made again here.
     """
     record = load(run)
@@ -34,8 +34,13 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
         prepared = pipeline.prepare(_plan(record), workers)
         x0 = prepared.draw(number, 1)
         paths, outcomes = follow(
-            x0, number, jax.random.key(prepared.plan.seed), prepared.args, prepared.rules,
-            loss=prepared.loss, choice=prepared.plan.optimizer,
+            x0,
+            number,
+            jax.random.key(prepared.plan.seed),
+            prepared.args,
+            prepared.rules,
+            loss=prepared.loss,
+            choice=prepared.plan.optimizer.traced(),
         )
         path, outcome = paths[0], Outcome(int(outcomes[0]))
         rows = np.unique(np.round(np.geomspace(1, len(path), min(SHOWN, len(path)))).astype(int)) - 1

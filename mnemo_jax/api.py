@@ -63,11 +63,13 @@ def survey(
         fresh: whether to begin a new record where an equal one exists.
         report: called with a `Progress` after every block.
 
-    Returns:
+    Returns
+    -------
         the finished record. Where an equal run has been recorded below ``out`` before, that one is returned, or gone
         on with if it is unfinished.
 
-    Raises:
+    Raises
+    ------
         UserError: what is asked for does not exist or does not fit together.
         MnemoError: the record cannot be written.
     """
@@ -88,9 +90,7 @@ def survey(
         observables=observables or {},
     )
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="mnemo-"))
-    return pipeline.run(
-        plan, folder, devices=devices, fresh=fresh, report=report or (lambda _: None), warn=_warn
-    )
+    return pipeline.run(plan, folder, devices=devices, fresh=fresh, report=report or (lambda _: None), warn=_warn)
 
 
 def _warn(sentence: str) -> None:

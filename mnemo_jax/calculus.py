@@ -39,7 +39,8 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
 
     A one-dimensional loss sees shape ``[1]``; when it answers with shape ``[1]`` it wants the scalar instead.
 
-    Raises:
+    Raises
+    ------
         UserError: the loss fails, returns no scalar, or leaves the chosen precision.
     """
     args = {key: _cast(value, dtype) for key, value in landscape.args.items()}

@@ -13,7 +13,8 @@ MERGE = 1e-6  # box lengths within which two polished points of equal loss are t
 class Table(NamedTuple):
     """Critical points, one row each, float64 unless said; a block's own table or the whole run's catalogue.
 
-    Attributes:
+    Attributes
+    ----------
         x: ``[n, d]``.
         loss, gradient: loss and gradient norm.
         eigenvalues: ``[n, d]`` of the Hessian, ascending; NaN at kinks.
@@ -52,7 +53,8 @@ class Table(NamedTuple):
 class Metric(NamedTuple):
     """How far apart points of a landscape are.
 
-    Attributes:
+    Attributes
+    ----------
         lower: ``[d]``.
         period: ``[d]``, 0 on axes that do not close.
         length: half the longest side of the box.
@@ -86,11 +88,14 @@ class Metric(NamedTuple):
 def cells(x: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
     """Group points ``[n, d]`` by the cell of a grid they lie in.
 
-    Returns:
+    Returns
+    -------
         the smallest row number of each cell's members, and per point the number of its cell. Cells are told apart by
         a 64-bit hash; two that collide would be one group, which callers tell by the distance of its members.
     """
-    multipliers = np.random.default_rng(7).integers(1, 2**63, size=x.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    multipliers = np.random.default_rng(7).integers(1, 2**63, size=x.shape[1], dtype=np.uint64) * np.uint64(
+        2
+    ) + np.uint64(1)
     codes = np.floor(x / size).astype(np.int64).astype(np.uint64)
     hashed = np.zeros(len(x), np.uint64)
     for column, multiplier in zip(codes.T, multipliers, strict=True):
@@ -100,26 +105,69 @@ def cells(x: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
     return first, inverse
 
 
+def candidates(x: np.ndarray, rows: np.ndarray, reach: np.ndarray, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs of row numbers that hold every pair ``(i, j)``, ``i`` in ``rows``, no further apart than ``reach``.
+
+    Points are compared by their projection on one random direction, closed axes laid out as circles: no two points are
+    nearer than their projections. A k-d tree is slow where many points share coordinates, as minima on a lattice do.
+    """
+    safe = np.where(metric.period > 0, metric.period, 1.0)
+    angle = 2 * np.pi * x / safe
+    flat = np.where(metric.period > 0, np.sin(angle) * safe / (2 * np.pi), x)
+    round_ = np.where(metric.period > 0, np.cos(angle) * safe / (2 * np.pi), 0.0)
+    direction = np.random.default_rng(3).standard_normal(2 * x.shape[1])
+    place = np.concatenate([flat, round_], axis=1) @ (direction / np.linalg.norm(direction))
+    order = np.argsort(place, kind="stable")
+    low = np.searchsorted(place[order], place[rows] - reach, side="left")
+    number = np.searchsorted(place[order], place[rows] + reach, side="right") - low
+    offset = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+    return np.repeat(rows, number), order[np.repeat(low, number) + offset]
+
+
 def cluster(table: Table, metric: Metric) -> np.ndarray:
-    """Return the cluster number ``[n]`` of each point: linked when near *and* of equal loss, in any order of rows."""
-    size = MERGE * metric.length
-    reach = size + 2.0 * float(np.max(table.step, initial=0.0))
-    # Coincident points would make quadratically many pairs: one row stands for all in a cell far below the radius.
-    some, cell = cells(table.x, size / (4.0 * np.sqrt(table.x.shape[1])))
-    pairs = metric.tree(table.x[some]).query_pairs(reach, output_type="ndarray")
-    a, b = some[pairs[:, 0]], some[pairs[:, 1]]
-    near = metric.between(table.x[a], table.x[b]) <= size + table.step[a] + table.step[b]
-    rounding = 64 * np.finfo(float).eps * (np.abs(table.loss[a]) + metric.curvature * metric.length**2)
-    equal = np.abs(table.loss[a] - table.loss[b]) <= metric.curvature * size**2 + rounding
-    links = pairs[near & equal]
-    graph = coo_array((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(len(some), len(some)))
-    return connected_components(graph, directed=False)[1][cell]
+    """Return the cluster number ``[n]`` of each point: linked when near *and* of equal loss, in any order of rows.
+
+    Two points are near within a millionth of the box length and both their errors.
+    """
+    # Sorted by place, so that no choice below depends on the order of rows.
+    order = np.argsort(table.x @ np.random.default_rng(5).standard_normal(table.x.shape[1]), kind="stable")
+    x, step, loss = table.x[order], table.step[order], table.loss[order]
+    size, root = MERGE * metric.length, 4.0 * np.sqrt(table.x.shape[1])
+    rounding = 64 * np.finfo(float).eps * (np.abs(loss) + metric.curvature * metric.length**2)
+    blurred = step > size
+
+    def linked(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        reach = size + step[a] + step[b]
+        equal = np.abs(loss[a] - loss[b]) <= metric.curvature * reach**2 + rounding[a]
+        keep = equal & (metric.between(x[a], x[b]) <= reach)
+        return a[keep], b[keep]
+
+    # Coincident points would make quadratically many pairs: they are linked to the first of their cell instead.
+    some, links = [], []
+    for rows, cell_size in ((~blurred, size / root), (blurred, float(np.max(step, initial=0.0)) / root)):
+        members = np.flatnonzero(rows)
+        if len(members):
+            first, cell = cells(x[members], cell_size)
+            a, b = linked(members, members[first][cell])
+            links.append((a, b))
+            some.append(np.setdiff1d(members, a[a != b]))  # firsts of cells, and members that were not linked to theirs
+    few = np.sort(np.concatenate(some)) if some else np.empty(0, np.int64)
+    wide = size + step[few] + float(np.max(step[few], initial=0.0))
+    reach = np.where(blurred[few], wide, 3.0 * size)
+    a, b = candidates(x[few], np.arange(len(few)), reach, metric)
+    links.append(linked(few[a[a != b]], few[b[a != b]]))
+    a, b = (np.concatenate(ends) for ends in zip(*links, strict=True))
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(x), len(x)))
+    groups = np.empty(len(x), np.int64)
+    groups[order] = connected_components(graph, directed=False)[1]
+    return groups
 
 
 def merge(table: Table, groups: np.ndarray, metric: Metric) -> tuple[Table, np.ndarray]:
     """Merge the rows of each group into one, kept in order of their smallest start number.
 
-    Returns:
+    Returns
+    -------
         the merged table and, per old row, the number of its new one.
     """
     by_start = np.lexsort((table.first, groups))
@@ -142,24 +190,24 @@ def canonical_order(table: Table, metric: Metric) -> np.ndarray:
     Values closer than rounding tie as chains, not by rounding to a grid, whose cell borders would part equal values.
     """
     rounding = 1e-9 * np.maximum(np.abs(table.loss), 1e-3 * metric.curvature * metric.length**2)
-    keys = [_rank(table.loss, rounding)]
-    keys += [_rank(column, np.full(len(column), MERGE * metric.length)) for column in table.x.T]
-    return np.lexsort(keys[::-1])
+    rank = _refined(np.zeros(len(table.x), np.int64), table.loss, rounding)
+    for column in table.x.T:
+        rank = _refined(rank, column, np.full(len(column), MERGE * metric.length))
+    return np.argsort(rank, kind="stable")
 
 
-def _rank(values: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
-    """Return ranks in which values that follow each other within the tolerance are equal."""
-    order = np.argsort(values, kind="stable")
-    gaps = np.diff(values[order]) > tolerance[order][1:]
-    rank = np.empty(len(values), np.int64)
-    rank[order] = np.concatenate([[0], np.cumsum(gaps)]) if len(values) else []
-    return rank
+def _refined(rank: np.ndarray, values: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """Return ranks that order rows of equal ``rank`` by values; those that follow within the tolerance stay equal."""
+    order = np.lexsort((values, rank))
+    apart = (np.diff(rank[order]) > 0) | (np.diff(values[order]) > tolerance[order][1:])
+    finer = np.empty(len(values), np.int64)
+    finer[order] = np.concatenate([[0], np.cumsum(apart)]) if len(values) else []
+    return finer
 
 
 def ambiguous(table: Table, metric: Metric) -> np.ndarray:
     """Return the rows whose cluster is wider than a tenth of the gap to the next point: labels there may mix."""
-    if len(table.x) < 2:
-        return np.empty(0, np.int64)
-    tree = metric.tree(table.x)
-    gap = tree.query(tree.data, k=2)[0][:, 1]
-    return np.flatnonzero((table.spread > gap / 10) & (table.family == 0))
+    wide = np.flatnonzero((table.spread > 0) & (table.family == 0))
+    a, b = candidates(table.x, wide, 10.0 * table.spread[wide], metric)
+    near = (a != b) & (metric.between(table.x[a], table.x[b]) < 10.0 * table.spread[a])
+    return np.unique(a[near])

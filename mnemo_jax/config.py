@@ -78,7 +78,8 @@ def schema() -> dict[str, Any]:
 def read(path: Path, overrides: Iterable[str] = ()) -> Config:
     """Return the config in a TOML file after dotted overrides such as ``optimizer.learning_rate=0.05``.
 
-    Raises:
+    Raises
+    ------
         UserError: file, key and value of the first mistake, and what would be right.
     """
     try:
@@ -150,7 +151,9 @@ def _keys(path: list[str], loc: tuple[int | str, ...]) -> list[str]:
     for part in path:
         node = node.get("properties", {}).get(part, {})
         if "oneOf" in node:
-            node = {"$ref": node["discriminator"]["mapping"][next(p for p in loc if p in node["discriminator"]["mapping"])]}
+            node = {
+                "$ref": node["discriminator"]["mapping"][next(p for p in loc if p in node["discriminator"]["mapping"])]
+            }
         node = next((n for n in node.get("anyOf", []) if "$ref" in n or "items" in n), node)
         node = node.get("items", node)
         if "$ref" in node:
@@ -161,7 +164,8 @@ def _keys(path: list[str], loc: tuple[int | str, ...]) -> list[str]:
 def plan(config: Config, source: str, platform: str) -> Plan:
     """Return the plan of a config with every default filled in.
 
-    Raises:
+    Raises
+    ------
         UserError: what the config asks for does not exist or does not fit together.
     """
     from mnemo_jax import optimizers
@@ -169,7 +173,9 @@ def plan(config: Config, source: str, platform: str) -> Plan:
     try:
         landscape, words = _landscape(config.loss)
         optimizer = complete(optimizers.parse(config.optimizer), landscape)
-        given = {key: value for key, value in vars(config.tile).items() if value is not None and not key.startswith("_")}
+        given = {
+            key: value for key, value in vars(config.tile).items() if value is not None and not key.startswith("_")
+        }
         default = default_tile(landscape.dim, platform)
         made = Plan(
             name=config.name,

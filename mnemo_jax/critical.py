@@ -24,7 +24,8 @@ KINK_SHRINK = 32.0
 class Point(NamedTuple):
     """One critical point with the numbers its kind rests on; float64.
 
-    Attributes:
+    Attributes
+    ----------
         x: ``[d]``.
         loss, gradient: loss and gradient norm there.
         eigenvalues: ``[d]`` of the Hessian, ascending.
@@ -71,9 +72,10 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     kind = jnp.where(null > 0, Kind.DEGENERATE, kind)
     kink = _kinked(grad, x, scales, probes)
     smallest = jnp.min(jnp.abs(values))
+    value = loss(x, args)
     return Point(
         x=x,
-        loss=loss(x, args),
+        loss=value,
         gradient=jnp.linalg.norm(grad(x)),
         eigenvalues=jnp.where(kink, jnp.nan, values),
         zero=zero,
@@ -83,7 +85,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
         radius=jnp.where(null > 0, 0.0, smallest / (4.0 * jnp.maximum(bound, 1e-3 * smallest / scales.length))),
         step=found.step,
         moved=found.moved,
-        left=jnp.where(kink, found.moved > KINK_STEP * scales.length, found.left),
+        left=jnp.where(kink, found.moved > KINK_STEP * scales.length, found.left) | ~jnp.isfinite(value),
     )
 
 

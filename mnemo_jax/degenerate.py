@@ -28,7 +28,8 @@ DIRECTIONS = 16  # sampled in null spaces of more than one dimension
 class Along(NamedTuple):
     """What the loss does along null directions, ``[n, directions]`` each.
 
-    Attributes:
+    Attributes
+    ----------
         order: first derivative that does not vanish, 0 when none up to the eighth does: the direction is flat.
         sign: sign of that derivative.
     """

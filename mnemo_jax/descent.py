@@ -34,7 +34,8 @@ class MakesOptimizer(Protocol):
 class Rules(NamedTuple):
     """The numbers of the stop rules and of stall tracking, all traced.
 
-    Attributes:
+    Attributes
+    ----------
         grad_tol: largest absolute gradient entry of a converged point; negative asks for a fixed budget.
         max_steps: int32, updates.
         centre, reach: ``[d]`` each; escaped when ``|x - centre| > reach`` in any coordinate.
@@ -54,7 +55,8 @@ class Rules(NamedTuple):
 class Stretch(NamedTuple):
     """The present stretch of small gradients of one lane, and the sums of its stalls so far.
 
-    Attributes:
+    Attributes
+    ----------
         since: int32, step at which the stretch began, -1 outside one.
         smallest: smallest squared gradient norm in it.
         x: ``[d]``, the point where that was.
@@ -74,7 +76,8 @@ class Stretch(NamedTuple):
 class Lane(NamedTuple):
     """What the next step of one lane needs.
 
-    Attributes:
+    Attributes
+    ----------
         x: ``[d]``.
         memory: the optimizer's state.
         steps: int32, updates applied so far.
@@ -94,7 +97,8 @@ class Lane(NamedTuple):
 class Ends(NamedTuple):
     """Where the starts of a block ended, ``n`` starts first.
 
-    Attributes:
+    Attributes
+    ----------
         x: ``[n, d]`` end points.
         outcome, steps: int32 ``[n]``.
         stalls, stalled: int32 ``[n]``, number of ended stalls and steps spent in them.
@@ -115,7 +119,8 @@ class Ends(NamedTuple):
 class StallLog(NamedTuple):
     """Ended stalls of a block in no particular order, the first ``count`` rows of each array.
 
-    Attributes:
+    Attributes
+    ----------
         slot, rank: int32, which start of the block, and which of its stalls (0 to 3).
         entry, length: int32, step at which the gradient became small, and steps until it had grown again.
         smallest, x: smallest squared gradient norm, and the point where that was ``[d]``.
@@ -242,7 +247,8 @@ def descend(
         choice: the optimizer.
         tile: shape of the inner program.
 
-    Returns:
+    Returns
+    -------
         the ends, ``[n, ...]`` each; the stall log, ``[4 n, ...]``; and the number of segments, int32, every one of
         ``tile.steps * tile.lanes`` lane-steps.
     """
@@ -282,9 +288,7 @@ def descend(
 
     idle = starts(jnp.broadcast_to(size, tile.lanes))
     carry = _Carry(idle, jnp.int32(0), jnp.int32(0), _no_ends(x0), _no_log(x0))
-    carry = jax.lax.while_loop(
-        lambda c: (c.taken < size) | jnp.any(c.lanes.outcome != Outcome.IDLE), serve, carry
-    )
+    carry = jax.lax.while_loop(lambda c: (c.taken < size) | jnp.any(c.lanes.outcome != Outcome.IDLE), serve, carry)
     return _valued(carry.ends, loss, args), carry.log, carry.segments
 
 
@@ -312,9 +316,7 @@ def _where(choose: Array, axis: int, new: Array, old: Array) -> Array:
 def _closed(stretch: Stretch) -> Stretch:
     """Forget the stalls that were logged, so that their lanes go on."""
     ended = stretch.ended > 0
-    return stretch._replace(
-        since=jnp.where(ended, jnp.int32(-1), stretch.since), ended=jnp.zeros_like(stretch.ended)
-    )
+    return stretch._replace(since=jnp.where(ended, jnp.int32(-1), stretch.since), ended=jnp.zeros_like(stretch.ended))
 
 
 def _no_ends(x0: Array) -> Ends:
@@ -327,7 +329,12 @@ def _no_log(x0: Array) -> StallLog:
     rows = STORED * x0.shape[0]
     number = jnp.zeros(rows, jnp.int32)
     return StallLog(
-        number, number, number, number, jnp.zeros(rows, x0.dtype), jnp.zeros((rows, x0.shape[1]), x0.dtype),
+        number,
+        number,
+        number,
+        number,
+        jnp.zeros(rows, x0.dtype),
+        jnp.zeros((rows, x0.shape[1]), x0.dtype),
         jnp.int32(0),
     )
 
@@ -337,8 +344,14 @@ def _write_ends(ends: Ends, lanes: Lane, stopped: Array, axis: int) -> Ends:
     done = stopped & (lanes.outcome != Outcome.IDLE)
     where = jnp.where(done, lanes.slot, ends.x.shape[0])
     rows = Ends(
-        jnp.moveaxis(lanes.x, axis, 0), lanes.outcome, lanes.steps, lanes.stretch.count, lanes.stretch.steps,
-        lanes.stretch.since, lanes.stretch.smallest, jnp.moveaxis(lanes.stretch.x, axis, 0),
+        jnp.moveaxis(lanes.x, axis, 0),
+        lanes.outcome,
+        lanes.steps,
+        lanes.stretch.count,
+        lanes.stretch.steps,
+        lanes.stretch.since,
+        lanes.stretch.smallest,
+        jnp.moveaxis(lanes.stretch.x, axis, 0),
     )
     return jax.tree.map(lambda old, new: old.at[where].set(new, mode="drop", unique_indices=False), ends, rows)
 
@@ -350,7 +363,12 @@ def _write_log(log: StallLog, lanes: Lane, axis: int) -> StallLog:
     free = jnp.cumsum(stored.astype(jnp.int32))
     where = jnp.where(stored, log.count + free - 1, log.slot.shape[0])
     rows = (
-        lanes.slot, stretch.count - 1, stretch.since, stretch.ended, stretch.smallest, jnp.moveaxis(stretch.x, axis, 0)
+        lanes.slot,
+        stretch.count - 1,
+        stretch.since,
+        stretch.ended,
+        stretch.smallest,
+        jnp.moveaxis(stretch.x, axis, 0),
     )
     written = [old.at[where].set(new, mode="drop") for old, new in zip(log[:-1], rows, strict=True)]
     return StallLog(*written, log.count + free[-1])
@@ -386,7 +404,8 @@ def follow(
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Follow a few starts ``x0 [n, d]``, numbered from ``first``, and keep every point on the way.
 
-    Returns:
+    Returns
+    -------
         per start its path ``[steps + 1, d]``, and the outcomes ``[n]``. The program is not the engine's, so that
         paths may differ from its ends in the last bits.
     """

@@ -11,7 +11,8 @@ CONFIDENCE = 0.95
 class Shares(NamedTuple):
     """Shares with their intervals, ``[n]`` and ``[n, 2]``.
 
-    Attributes:
+    Attributes
+    ----------
         share: part of all starts.
         interval: at 95 % each.
         simultaneous: at 95 % for all of them together (Bonferroni).
@@ -25,7 +26,8 @@ class Shares(NamedTuple):
 class Unseen(NamedTuple):
     """What a further start may find that no start has found; None where ``reason`` says why.
 
-    Attributes:
+    Attributes
+    ----------
         mass: probability that the next start reaches a point not in the catalogue (Good 1953).
         interval: 95 % interval of the mass.
         points_estimate: estimated number of reachable points, a lower bound (Chao 1984).
@@ -72,7 +74,8 @@ def replicated(counts: np.ndarray, size: int) -> Shares:
     shares = counts / size
     replicates = len(shares)
     mean = shares.mean(axis=0)
-    error = shares.std(axis=0, ddof=1) / np.sqrt(replicates)
+    # Counts are whole: replicates that agree exactly still leave half a start open.
+    error = np.maximum(shares.std(axis=0, ddof=1), 0.5 / size) / np.sqrt(replicates)
 
     def around(confidence: float) -> np.ndarray:
         half = stats.t.isf((1 - confidence) / 2, replicates - 1) * error
@@ -107,7 +110,10 @@ def gridded(labels: np.ndarray, number: int, periodic: tuple[bool, ...]) -> Shar
     count = np.bincount(labels[labels >= 0], minlength=number)
     low = np.bincount(labels[sure & (labels >= 0)], minlength=number)
     # A cell raises a label's upper bound once, however many of its neighbours carry that label.
-    pairs = [np.stack([np.flatnonzero(other.ravel() != labels.ravel()), other.ravel()[other.ravel() != labels.ravel()]], 1) for other in touch]
+    pairs = [
+        np.stack([np.flatnonzero(other.ravel() != labels.ravel()), other.ravel()[other.ravel() != labels.ravel()]], 1)
+        for other in touch
+    ]
     extra = np.unique(np.concatenate(pairs), axis=0)[:, 1]
     high = count + np.bincount(extra[extra >= 0], minlength=number)
     bounds = np.stack([low / total, np.minimum(high / total, 1.0)], axis=-1)
@@ -122,7 +128,8 @@ def unseen(count: np.ndarray, total: int) -> Unseen:
         total: all starts.
 
     The interval is Esty's (1983), ``f1/N +- z sqrt((f1/N (1 - f1/N) + 2 f2/N) / N)``; with fewer than ten singletons,
-    where its normal approximation fails, the upper end is Garwood's (1936) for a Poisson count of singletons.
+    where its normal approximation fails, the upper end is at least Garwood's (1936) for a Poisson count of singletons,
+    and the lower end is 0.
     """
     once, twice = int(np.sum(count == 1)), int(np.sum(count == 2))
     mass = once / total
@@ -131,7 +138,6 @@ def unseen(count: np.ndarray, total: int) -> Unseen:
     low, high = max(0.0, mass - half), min(1.0, mass + half)
     if once < 10:
         alpha = 1 - CONFIDENCE
-        low = 0.0 if once == 0 else float(special.gammaincinv(once, alpha / 2)) / total
-        high = min(1.0, float(special.gammaincinv(once + 1, 1 - alpha / 2)) / total)
+        low, high = 0.0, min(1.0, max(high, float(special.gammaincinv(once + 1, 1 - alpha / 2)) / total))
     points = int(np.sum(count > 0)) + once * (once - 1) / (2 * (twice + 1))
     return Unseen(mass, (low, high), points, None)

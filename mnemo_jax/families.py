@@ -27,7 +27,8 @@ SINGLE, JOINED, NOT_SEPARATED = 0, 1, 2
 def walk(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> tuple[Array, Array]:
     """Walk from ``x0 [d]``, of nullity one, both ways along its null space.
 
-    Returns:
+    Returns
+    -------
         the points ``[2 * STEPS, d]`` in order, and which of them are critical points still, bool.
     """
     h = STEP * scales.length
@@ -68,7 +69,8 @@ def families(
         metric: its distance.
         expected: zero modes that declared symmetries cause; points with no more are isolated up to symmetry.
 
-    Returns:
+    Returns
+    -------
         a group number per row, and per row 0 (a single point), 1 (joined by walks) or 2 (not separated).
     """
     groups = np.arange(len(table.x))

@@ -57,9 +57,7 @@ def _merged(tables: list[Table], judge: Judge) -> tuple[Table, np.ndarray]:
     if not len(whole.x):
         return whole, np.empty(0, np.int64)
     merged, new = merge(whole, cluster(whole, judge.metric), judge.metric)
-    groups, how = families(
-        merged, judge.args, judge.scales, judge.metric, zero_modes(judge.landscape), loss=judge.loss
-    )
+    groups, how = families(merged, judge.args, judge.scales, judge.metric, zero_modes(judge.landscape), loss=judge.loss)
     merged = merged._replace(family=how)
     merged, again = merge(merged, groups, judge.metric)
     return merged, again[new]
@@ -217,7 +215,10 @@ def _summary(plan: Plan, catalogue: Table, rows: _Rows, grad_tol: float) -> dict
         "outcomes": rows.outcomes,
         "catalogue_size": len(catalogue.x),
         "uncatalogued": rows.uncatalogued,
-        "unlabelled": rows.outcomes["converged"] + rows.outcomes["finished"] - int(rows.counts.sum()) - rows.uncatalogued,
+        "unlabelled": rows.outcomes["converged"]
+        + rows.outcomes["finished"]
+        - int(rows.counts.sum())
+        - rows.uncatalogued,
         "shares": {
             "count": rows.counts,
             "share": shares.share,
@@ -244,7 +245,7 @@ def _meaning(plan: Plan) -> str:
     if isinstance(plan.starts, Grid):
         return "bounds from cells whose neighbours have another label; no confidence intervals"
     if is_independent(plan.starts):
-        return "95 % Wilson intervals"
+        return "95 % Wilson intervals, exact ones at none and at all"
     return "shares of the points given, which are no sample: no intervals"
 
 
@@ -277,17 +278,19 @@ def _stall_summary(plan: Plan, catalogue: Table, rows: _Rows) -> dict[str, Any]:
     places = []
     for row in np.flatnonzero(stalls.number):
         flat = row == len(catalogue.x)
-        places.append({
-            "at": "flat region" if flat else KINDS[catalogue.kind[row]],
-            "label": None if flat else int(row),
-            "index": None if flat else int(catalogue.index[row]),
-            "escape_rate": None if flat or catalogue.index[row] == 0 else float(-catalogue.eigenvalues[row, 0]),
-            "stalls": int(stalls.number[row]),
-            "censored": int(stalls.censored[row]),
-            "median_length": int(median[row]),
-            "mean_length": float(stalls.length[row] / stalls.number[row]),
-            "longest": int(stalls.longest[row]),
-        })
+        places.append(
+            {
+                "at": "flat region" if flat else KINDS[catalogue.kind[row]],
+                "label": None if flat else int(row),
+                "index": None if flat else int(catalogue.index[row]),
+                "escape_rate": None if flat or catalogue.index[row] == 0 else float(-catalogue.eigenvalues[row, 0]),
+                "stalls": int(stalls.number[row]),
+                "censored": int(stalls.censored[row]),
+                "median_length": int(median[row]),
+                "mean_length": float(stalls.length[row] / stalls.number[row]),
+                "longest": int(stalls.longest[row]),
+            }
+        )
     places.sort(key=lambda place: -place["stalls"])
     return {
         "total": rows.totals["stalls"],

@@ -12,8 +12,8 @@ import numpy as np
 from mnemo_jax.calculus import Args, Loss
 from mnemo_jax.catalogue import Metric, Table, cells, cluster, merge
 from mnemo_jax.critical import Point, judge, settle
-from mnemo_jax.devices import Devices
 from mnemo_jax.degenerate import along_null_space, kinds
+from mnemo_jax.devices import Devices
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.polish import Scales
 from mnemo_jax.symmetry import canonical
@@ -27,7 +27,8 @@ CELL = 1e-4  # box lengths, the grid on which ends are grouped before the polish
 class Stalls(NamedTuple):
     """Stalls of a block, one row each, ordered by start and then by time.
 
-    Attributes:
+    Attributes
+    ----------
         start: int64, start number.
         rank: int32, which of the start's stalls.
         entry, length: int32, step at which the gradient became small, and steps it stayed so.
@@ -48,7 +49,8 @@ class Stalls(NamedTuple):
 class Block(NamedTuple):
     """A block's descents as they leave the devices, start numbers ``first ..``; everything numpy, points float64.
 
-    Attributes:
+    Attributes
+    ----------
         first: number of the first start.
         x: ``[n, d]`` end points.
         outcome, steps: int32 ``[n]``.
@@ -70,7 +72,8 @@ class Block(NamedTuple):
 class Labelled(NamedTuple):
     """A block with its points.
 
-    Attributes:
+    Attributes
+    ----------
         table: the block's distinct points, in order of their smallest start number.
         point: int64 ``[n]``, row of the table each start's end stands for, -1 for none. It is a label where the
             descent converged or finished, and the nearest critical point otherwise.
@@ -129,7 +132,7 @@ def label(block: Block, judge: Judge) -> Labelled:
     lost &= np.all(np.isfinite(block.x), axis=1)
     point[lost] = collected.nearest(block.x[lost], number[lost])
     # Nearly every descent ends in a stretch of small gradients: those at a minimum are no stalls, nor worth a polish.
-    arrived = sure & (collected.kind(point) == Kind.MINIMUM)
+    arrived = ended & (collected.kind(point) == Kind.MINIMUM)
     block = block._replace(stalls=_without(block.stalls, arrived, block.first))
     at = collected.nearest(block.stalls.x, block.stalls.start, kinks=False)
     table, new = collected.table()
@@ -138,18 +141,23 @@ def label(block: Block, judge: Judge) -> Labelled:
 
 
 def _count(table: Table, point: np.ndarray, ended: np.ndarray, block: Block, at: np.ndarray) -> Labelled:
-    """Count starts per point, and tell final approaches to minima from stalls."""
+    """Count starts per point, and tell final approaches to minima from stalls.
+
+    A stretch still open at the end is the approach to a minimum where the start's end, or else the point at which the
+    gradient was smallest, stands for one.
+    """
     labelled = ended & (point >= 0)
     table = table._replace(count=np.bincount(point[labelled], minlength=len(table.x)).astype(np.int64))
-    kind = np.where(labelled, table.kind[point], -1) if len(table.x) else np.full(len(point), -1)
-    arrived = (kind == Kind.MINIMUM) & (block.outcome == Outcome.CONVERGED)
-    stalls = block.stalls
-    stays = ~(stalls.censored & arrived[stalls.start - block.first])
+    minimum = np.append(table.kind == Kind.MINIMUM, False)  # row -1: none
+    arrived = labelled & minimum[point]
+    stalls, place = block.stalls, block.stalls.start - block.first
+    arrived[place[stalls.censored & minimum[at] & ~labelled[place]]] = True
+    stays = ~(stalls.censored & arrived[place])
     return Labelled(
         table=table,
         point=point,
         final=np.where(arrived, block.open_length, 0).astype(np.int32),
-        stalls=_without(stalls, arrived, block.first),
+        stalls=Stalls(*(column[stays] for column in stalls)),
         at=at[stays],
     )
 

@@ -50,7 +50,8 @@ class Symmetry:
 class Landscape:
     """A loss with its dimension, its box and what else is known of it.
 
-    Attributes:
+    Attributes
+    ----------
         loss: pure JAX function ``loss(x, **args) -> scalar``; ``x`` has shape ``[dim]``, or is a pytree where
             ``unravel`` is given.
         dim: number of coordinates of the flattened point.

@@ -3,7 +3,8 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -35,18 +36,20 @@ class Schedule:
     """One of optax's schedules by its name, with its arguments."""
 
     name: str
-    args: tuple[tuple[str, Value], ...]
+    args: tuple[tuple[str, Value | tuple[tuple[int, float], ...]], ...]
 
     def build(self) -> optax.Schedule:
         """Return optax's schedule, a function of the step."""
-        return getattr(optax, self.name)(**dict(self.args))
+        args = {k: dict(v) if isinstance(v, tuple) else v for k, v in self.args}
+        return getattr(optax, self.name)(**args)
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """One of optax's optimizers by its name; equal choices are equal objects, so they compile once.
 
-    Attributes:
+    Attributes
+    ----------
         name: optax's name.
         learning_rate: a positive number, a `Schedule`, or None where the optimizer has a default of its own.
         args: its other arguments.
@@ -55,6 +58,10 @@ class Optimizer:
     name: str
     learning_rate: float | Schedule | None = None
     args: tuple[tuple[str, Value | Schedule], ...] = ()
+
+    def traced(self) -> "Optimizer":
+        """Return what a program is compiled for: the choice without a number as learning rate, which is traced."""
+        return replace(self, learning_rate=None) if isinstance(self.learning_rate, float) else self
 
     def build(self, learning_rate: Array | None = None) -> optax.GradientTransformationExtraArgs:
         """Return the transformation; a number given as ``learning_rate`` (it may be traced) replaces the choice's."""
@@ -79,6 +86,10 @@ class Transformation:
     learning_rate: None = None
     name: str = "custom"
 
+    def traced(self) -> "Transformation":
+        """Return the transformation, which holds its numbers itself."""
+        return self
+
     def build(self, learning_rate: Array | None = None) -> optax.GradientTransformationExtraArgs:
         """Return the transformation itself."""
         del learning_rate
@@ -91,7 +102,7 @@ def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
     found = {}
     for module in (optax.contrib, optax):
         for name, member in vars(module).items():
-            if name.startswith("_") or not inspect.isfunction(member) or name.startswith(("scale_", "inject_")):
+            if name.startswith(("_", "scale_", "inject_")) or not isinstance(member, FunctionType | functools.partial):
                 continue
             if {"learning_rate", "max_learning_rate"} & set(inspect.signature(member).parameters) or name in REFUSED:
                 found[name] = member
@@ -101,11 +112,12 @@ def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
 def parse(table: Mapping[str, Any]) -> Optimizer:
     """Return the optimizer that a config's ``[optimizer]`` table asks for.
 
-    Raises:
+    Raises
+    ------
         UserError: an unknown optimizer, schedule or argument, or a value that optax does not take.
     """
     rest = dict(table)
-    name = rest.pop("name", None)
+    name = rest.pop("name", "sgd")
     known = factories()
     if not isinstance(name, str) or name not in known:
         raise UserError(f"optimizer.name: no optimizer of optax is called {name!r}{did_you_mean(str(name), known)}")
@@ -133,20 +145,22 @@ def takes_learning_rate(name: str) -> bool:
 def checked(optimizer: Optimizer | Transformation) -> Optimizer | Transformation | Any:
     """Return the optimizer after one traced step on a small vector.
 
-    Raises:
+    Raises
+    ------
         UserError: optax refuses its arguments.
     """
     x = jnp.zeros(2, jnp.float32)
 
+    wants = isinstance(optimizer, Optimizer) and optimizer.learning_rate is None and takes_learning_rate(optimizer.name)
+
     def once(x: Array) -> Array:
-        made = optimizer.build(None)
+        made = optimizer.build(jnp.float32(0.1) if wants else None)
         state = made.init(x)
         out, _ = made.update(x, state, x, value=x[0], grad=x, value_fn=lambda y: y @ y)
         return out
 
     try:
-        if not (isinstance(optimizer, Optimizer) and optimizer.learning_rate is None and takes_learning_rate(optimizer.name)):
-            jax.eval_shape(once, x)
+        jax.eval_shape(once, x)
     except Exception as error:  # optax raises whatever its arguments lead to
         reason = str(error).strip().split("\n", 1)[0]
         raise UserError(f"optimizer: optax's {optimizer.name} does not take these arguments: {reason}") from error
@@ -168,9 +182,18 @@ def _value(key: str, value: Any) -> Value | Schedule:
     for argument in rest:
         if argument not in allowed:
             raise UserError(f"{key}.{argument}: {name} has no such argument{did_you_mean(argument, allowed)}")
-    schedule = Schedule(name, tuple(sorted(rest.items())))
+    schedule = Schedule(name, tuple(sorted((k, _schedule_value(f"{key}.{k}", v)) for k, v in rest.items())))
     try:
         jax.eval_shape(schedule.build(), jnp.int32(0))
     except Exception as error:  # a missing or wrong argument of the schedule
         raise UserError(f"{key}: {name} does not take these arguments: {error}") from error
     return schedule
+
+
+def _schedule_value(key: str, value: Any) -> Value | tuple[tuple[int, float], ...]:
+    """Return a schedule's argument as a hashable value; a table has steps as keys, as in piecewise schedules."""
+    if isinstance(value, Mapping) and all(str(step).isdigit() for step in value):
+        return tuple(sorted((int(step), float(factor)) for step, factor in value.items()))
+    if isinstance(value, Mapping | list):
+        raise UserError(f"{key}: give a number, a word, or a table of steps such as {{ 1000 = 0.1 }}")
+    return value

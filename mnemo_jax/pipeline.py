@@ -2,7 +2,6 @@
 
 import json
 import platform as host
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -91,7 +90,8 @@ def run(
         warn: called with each warning, one sentence.
         imported: seconds the process spent on imports, for the table of times.
 
-    Raises:
+    Raises
+    ------
         UserError: the loss is not a pure scalar function, the folder cannot be written, or it holds an unfinished
             record of another version.
     """
@@ -115,7 +115,9 @@ def run(
             clock.lap("paths")
             finish(plan, folder, prepared.judge, prepared.grad_tol)
             clock.lap("catalogue")
-            _journal(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.seconds | {"total": clock.total()}})
+            _journal(
+                folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.seconds | {"total": clock.total()}}
+            )
         return load(folder)
 
 
@@ -161,7 +163,8 @@ def _git() -> str | None:
 def _open(plan: Plan, folder: Path, devices: Devices) -> None:
     """Write config and provenance, or check that the record there can be gone on with.
 
-    Raises:
+    Raises
+    ------
         UserError: it was begun by another version, precision or kind of device.
     """
     now = _provenance(plan, devices)
@@ -175,8 +178,11 @@ def _open(plan: Plan, folder: Path, devices: Devices) -> None:
     then = store.read_json(path)
     if then["schema"] > store.SCHEMA:
         raise UserError(f"{folder}: has schema {then['schema']}, and this mnemo_jax reads up to {store.SCHEMA}")
-    pairs = [(f"{name} {then['versions'].get(name)}", f"{now['versions'][name]}") for name in ("mnemo_jax", "jax")
-             if then["versions"].get(name) != now["versions"][name]]
+    pairs = [
+        (f"{name} {then['versions'].get(name)}", f"{now['versions'][name]}")
+        for name in ("mnemo_jax", "jax")
+        if then["versions"].get(name) != now["versions"][name]
+    ]
     pairs += [(f"{key} {then[key]}", now[key]) for key in ("platform", "device", "precision") if then[key] != now[key]]
     if pairs:
         changed = ", ".join(f"{old}, now {new}" for old, new in pairs)
@@ -240,7 +246,7 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
     progress = Progress("descent", resumed, plan.count, resumed)
     report(progress)
     pending = _begin(prepared, todo[0]) if todo else []
-    for number, following in zip(todo, [*todo[1:], None], strict=True):
+    for number, following in zip(todo, [*todo[1:], None], strict=False):
         block, useful, total = _collect(prepared, number, pending)
         clock.lap("descent")
         labelled = label(block, prepared.judge)
@@ -277,8 +283,15 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
         x0 = prepared.draw(first + k * part, part).astype(plan.precision)
         own = jnp.int32(min(max(size - k * part, 0), part))
         done = descend(
-            x0, own, jnp.int64(first + k * part), jax.random.key(plan.seed), prepared.args, prepared.rules,
-            loss=prepared.loss, choice=plan.optimizer, tile=plan.tile,
+            x0,
+            own,
+            jnp.int64(first + k * part),
+            jax.random.key(plan.seed),
+            prepared.args,
+            prepared.rules,
+            loss=prepared.loss,
+            choice=plan.optimizer.traced(),
+            tile=plan.tile,
         )
         ends, log, segments = jax.tree.map(np.asarray, done)
         ends = Ends(*(column[:own] for column in ends))
@@ -315,9 +328,7 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
     length = np.where(length >= OPENING, length, 0).astype(np.int32)
     first = number * prepared.plan.block
     stalls = _stalls([log for _, log, _ in parts], ends, length, first)
-    block = Block(
-        first, ends.x.astype(np.float64), ends.outcome, ends.steps, stalls, ends.stalls, ends.stalled, length
-    )
+    block = Block(first, ends.x.astype(np.float64), ends.outcome, ends.steps, stalls, ends.stalls, ends.stalled, length)
     useful = int(np.sum(ends.steps.astype(np.int64) + 1))
     segments = sum(int(part[2]) for part in parts)
     return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps
@@ -360,13 +371,17 @@ def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled
     losses = values(block.x, judge.args, loss=judge.loss) if prepared.plan.recording.endpoints else None
     store.write_table(folder / "points" / name, points_table(labelled.table))
     store.write_table(folder / "stalls" / name, stalls_table(labelled.stalls, labelled.at))
-    store.write_table(folder / "starts" / name, starts_table(block, labelled, observed, None if losses is None else np.asarray(losses)))
+    store.write_table(
+        folder / "starts" / name,
+        starts_table(block, labelled, observed, None if losses is None else np.asarray(losses)),
+    )
 
 
 def _observe(prepared: Prepared, x: np.ndarray) -> dict[str, np.ndarray]:
     """Return each observable at the end points ``x [n, d]``.
 
-    Raises:
+    Raises
+    ------
         UserError: an observable fails or returns no scalar.
     """
     observed = {}
@@ -400,10 +415,16 @@ def _paths(prepared: Prepared, folder: Path) -> None:
         return
     x0 = prepared.draw(0, number).astype(plan.precision)
     paths, _ = follow(
-        x0, 0, jax.random.key(plan.seed), prepared.args, prepared.rules, loss=prepared.loss, choice=plan.optimizer
+        x0,
+        0,
+        jax.random.key(plan.seed),
+        prepared.args,
+        prepared.rules,
+        loss=prepared.loss,
+        choice=plan.optimizer.traced(),
     )
     length = np.array([len(path) for path in paths])
-    store.write_npz(folder / "paths.npz", {
-        "x": np.concatenate(paths), "length": length, "kept": np.int64(min(plan.recording.paths, plan.count))
-    })
-
+    store.write_npz(
+        folder / "paths.npz",
+        {"x": np.concatenate(paths), "length": length, "kept": np.int64(min(plan.recording.paths, plan.count))},
+    )

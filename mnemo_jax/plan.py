@@ -27,7 +27,8 @@ DENSE = 512  # coordinates up to which Hessians are written out
 class Recording:
     """What a record keeps beside each start's outcome, label, steps and stalls.
 
-    Attributes:
+    Attributes
+    ----------
         paths: full paths of the first so many starts.
         endpoints: whether end points and their losses are kept for every start.
         block: starts per block file; None takes a size that suits their number.
@@ -44,7 +45,8 @@ class Recording:
 class Plan:
     """One run with nothing left open.
 
-    Attributes:
+    Attributes
+    ----------
         name: first part of the record's folder name.
         landscape: the loss and its box.
         loss: words that say where the loss comes from, for the record.
@@ -115,7 +117,8 @@ def default_tile(dim: int, platform: str) -> Tile:
 def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Optimizer | Transformation:
     """Return the optimizer with the landscape's own learning rate where it needs one and was given none.
 
-    Raises:
+    Raises
+    ------
         UserError: the landscape has none either.
     """
     if isinstance(optimizer, Transformation) or optimizer.learning_rate is not None:

@@ -21,7 +21,8 @@ TOP = 1000
 class Shares(NamedTuple):
     """Shares of the catalogue's points, row by row as in the catalogue.
 
-    Attributes:
+    Attributes
+    ----------
         count: int64 ``[n]``, starts with the label.
         share: ``[n]``, of all starts.
         interval, interval_simultaneous: ``[n, 2]``, at 95 % each and for all together; NaN where the starts are no
@@ -39,7 +40,8 @@ class Shares(NamedTuple):
 class Record:
     """The record of a finished run; nothing is read before it is asked for.
 
-    Attributes:
+    Attributes
+    ----------
         path: the folder.
         summary: outcomes, estimates and stalls as plain values.
         config: the resolved config.
@@ -64,7 +66,9 @@ class Record:
         size = self.summary["catalogue_size"]
         pairs = [np.array(told[key], dtype=float).reshape(size, 2) for key in ("interval", "interval_simultaneous")]
         return Shares(
-            np.array(told["count"], np.int64), np.array(told["share"], float), *pairs,
+            np.array(told["count"], np.int64),
+            np.array(told["share"], float),
+            *pairs,
             np.array(told["median_steps"], np.int64),
         )
 
@@ -210,8 +214,15 @@ class Record:
             low, high = point["interval"]
             x = ", ".join(f"{v:.6g}" for v in point["x"][:6]) + (", …" if len(point["x"]) > 6 else "")
             share = f"{100 * point['share']:.3f} %"
-            cells = [point["label"], point["kind"], point["index"], f"{point['loss']:.8g}", share,
-                     f"{100 * low:.3f} – {100 * high:.3f} %", x]
+            cells = [
+                point["label"],
+                point["kind"],
+                point["index"],
+                f"{point['loss']:.8g}",
+                share,
+                f"{100 * low:.3f} – {100 * high:.3f} %",
+                x,
+            ]
             rows.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
         top = "".join(f"<th>{name}</th>" for name in head)
         title = html.escape(f"{self.summary['name']}: {self.summary['starts']:,} starts")
@@ -221,7 +232,8 @@ class Record:
 def load(run: str | Path) -> Record:
     """Return the record of a finished run from its folder.
 
-    Raises:
+    Raises
+    ------
         UserError: there is no such record, it is unfinished, or a newer mnemo_jax wrote it.
     """
     folder = Path(run)

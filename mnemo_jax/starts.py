@@ -77,7 +77,8 @@ Draw = Callable[[int, int], Array]
 def count(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape) -> int:
     """Return the number of starts.
 
-    Raises:
+    Raises
+    ------
         UserError: the starts do not fit the landscape.
     """
     match starts:
@@ -133,6 +134,8 @@ def is_independent(starts: Uniform | Normal | Grid | Sobol | Points) -> bool:
 
 def _per_axis(name: str, value: Numbers | None, default: tuple[float, ...]) -> np.ndarray:
     values = np.asarray(default if value is None else value, dtype=np.float64)
+    if not np.all(np.isfinite(values)):
+        raise UserError(f"{name}: {values.tolist()} is not finite")
     if values.ndim and len(values) not in (1, len(default)):
         raise UserError(f"{name}: {len(values)} values for {len(default)} axes; give one, or one per axis")
     return np.broadcast_to(values, len(default))
@@ -176,6 +179,8 @@ def _given(starts: Points, dim: int) -> np.ndarray:
     if (starts.path is None) == (starts.x is None):
         raise UserError("starts: points need either a path or x")
     if starts.x is not None:
+        if len({len(row) for row in starts.x}) > 1:
+            raise UserError("starts.x: its points have different numbers of coordinates")
         points = np.asarray(starts.x, dtype=np.float64)
     else:
         points = _read(Path(str(starts.path)))
@@ -187,11 +192,12 @@ def _given(starts: Points, dim: int) -> np.ndarray:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        points = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=_delimiter(path), ndmin=2)
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty file is told below
+            delimiter = "," if path.suffix == ".csv" else None
+            points = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=delimiter, ndmin=2)
+        if np.iscomplexobj(points):
+            raise UserError(f"starts.path: {str(path)!r} holds complex numbers")
+        return np.asarray(points, dtype=np.float64)
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(f"starts.path: cannot read {str(path)!r}: {error}") from error
-    return np.asarray(points, dtype=np.float64)
-
-
-def _delimiter(path: Path) -> str | None:
-    return "," if path.suffix == ".csv" else None

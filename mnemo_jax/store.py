@@ -37,7 +37,8 @@ SCHEMA = 1
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it appears whole or not at all, also after a power failure.
 
-    Raises:
+    Raises
+    ------
         MnemoError: the folder cannot be written, or the disk is full.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -91,7 +92,8 @@ def strict(value: Any) -> Any:
 def read_json(path: Path) -> Any:
     """Return the value in a JSON file.
 
-    Raises:
+    Raises
+    ------
         UserError: there is no such file, or it does not hold JSON.
     """
     try:
@@ -124,6 +126,7 @@ def write_table(path: Path, table: pa.Table) -> None:
         use_dictionary=words,
         column_encoding=plain,
         row_group_size=1 << 20,
+        write_page_checksum=True,
     )
     write_bytes(path, sink.getvalue().to_pybytes())
 
@@ -152,11 +155,12 @@ def _encoding(kind: pa.DataType) -> str:
 def read_table(path: Path) -> pa.Table:
     """Return a Parquet file's table.
 
-    Raises:
+    Raises
+    ------
         UserError: the file is missing or damaged.
     """
     try:
-        return pq.read_table(path)
+        return pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid) as error:
         reason = str(error).split("\n", 1)[0]
         raise UserError(f"{path}: is missing or damaged ({reason}); run the config again to make it anew") from error
@@ -196,7 +200,8 @@ def words(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the record's lock; the operating system lets go of it when the process ends, however it ends.
 
-    Raises:
+    Raises
+    ------
         UserError: another process is writing this record, or the folder cannot be written.
     """
     try:

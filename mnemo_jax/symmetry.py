@@ -12,14 +12,20 @@ TIE = 1e-7  # box lengths within which coordinates count as equal when members a
 def canonical(x: np.ndarray, landscape: Landscape) -> np.ndarray:
     """Return the representatives of points ``x [n, d]``: symmetries in the order declared, then the periods.
 
-    Two points of one orbit get the same representative up to rounding when one symmetry is declared, or a continuous
-    one followed by discrete ones; permutations are undone after the signs of single members.
+    Two points of one orbit get the same representative up to rounding when one symmetry is declared, or the signs of
+    single members before a permutation. A permutation together with a rotation, a joint sign or a translation of a
+    torus is not undone whole: such an orbit may keep several representatives, listed one by one.
     """
     lower, upper = np.asarray(landscape.lower), np.asarray(landscape.upper)
     periodic = np.asarray(landscape.periodic)
     period = np.where(periodic, upper - lower, 0.0)
     tie = TIE * float(np.max(upper - lower))
     x = np.array(x, dtype=np.float64)
+    if not len(x):
+        return x
+    # Signs and the order of members are read about zero, wherever a period begins.
+    safe = np.where(period > 0, period, 1.0)
+    x = np.where(period > 0, x - safe * np.floor(x / safe + 0.5 + TIE), x)
     for symmetry in landscape.symmetries:
         axes = np.arange(landscape.dim) if symmetry.axes is None else np.asarray(symmetry.axes)
         members = x[:, axes].reshape(len(x), -1, symmetry.block)
@@ -65,10 +71,15 @@ def _first_sign(values: np.ndarray, tie: float) -> np.ndarray:
 
 
 def _ordered(members: np.ndarray, tie: float) -> np.ndarray:
-    """Sort members by their coordinates, which are rounded so that rounding does not reorder equal ones."""
-    keys = np.round(members / tie)
-    order = np.stack([np.lexsort(row.T[::-1]) for row in keys])
-    return np.take_along_axis(members, order[..., None], axis=1)
+    """Sort members by their coordinates; values that follow each other within ``tie`` count as equal."""
+    place = np.zeros(members.shape[:2], np.int64)
+    for k in range(members.shape[2]):
+        order = np.argsort(members[:, :, k], axis=1, kind="stable")
+        gaps = np.diff(np.take_along_axis(members[:, :, k], order, axis=1), axis=1, prepend=-np.inf) > tie
+        rank = np.empty_like(place)
+        np.put_along_axis(rank, order, np.cumsum(gaps, axis=1), axis=1)
+        place = place * (members.shape[1] + 1) + rank
+    return np.take_along_axis(members, np.argsort(place, axis=1, kind="stable")[..., None], axis=1)
 
 
 def _rotated(members: np.ndarray) -> np.ndarray:

@@ -45,9 +45,7 @@ def starts_table(
 
 def stalls_table(stalls: Stalls, at: np.ndarray) -> pa.Table:
     """Return the rows of a block's stalls; ``point`` is the row of the block's points, null in a flat region."""
-    columns = {
-        name: vectors(column) if name == "x" else pa.array(column) for name, column in stalls._asdict().items()
-    }
+    columns = {name: vectors(column) if name == "x" else pa.array(column) for name, column in stalls._asdict().items()}
     return pa.table(columns | {"point": nullable(at.astype(np.int32))})
 
 

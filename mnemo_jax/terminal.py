@@ -231,9 +231,7 @@ def path(told: Mapping[str, Any]) -> None:
     for name in ("step", "loss", "gradient norm", "x"):
         table.add_column(name, justify="left" if name == "x" else "right")
     for row in told["path"]:
-        table.add_row(
-            str(row["step"]), f"{row['loss']:.10g}", f"{row['gradient']:.3e}", _coordinates(row["x"])
-        )
+        table.add_row(str(row["step"]), f"{row['loss']:.10g}", f"{row['gradient']:.3e}", _coordinates(row["x"]))
     out.print(table)
     end = told["end"]
     if end is None:

@@ -50,7 +50,8 @@ class Kind(IntEnum):
 class Tile:
     """The shape of the engine's inner program: it changes the last bits of results, so it is recorded.
 
-    Attributes:
+    Attributes
+    ----------
         lanes: starts followed at once on one device.
         steps: steps between two looks at which lanes have stopped.
         unroll: steps written out in the loop's body.

@@ -179,9 +179,6 @@ def test_a_single_row_is_a_cluster():
     np.testing.assert_array_equal(cluster(table([[0.1, 0.2]]), TORUS), [0])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="catalogue.cluster: the first row in a cell stands for all, also near the radius"
-)
 def test_clusters_at_the_radius_do_not_depend_on_the_order_of_rows():
     # two points in one cell of a quarter of the radius, a third within the radius of one of them only
     x = np.array([0.01e-6, 0.2e-6, 1.1e-6])
@@ -190,7 +187,6 @@ def test_clusters_at_the_radius_do_not_depend_on_the_order_of_rows():
     assert {len(groups) for groups in found} in ({1}, {2})
 
 
-@pytest.mark.xfail(strict=True, reason="catalogue.cluster: rows in one cell are joined without a look at their loss")
 def test_points_of_other_loss_in_one_cell():
     metric, rows = line(0.1e-6, 0.2e-6)
     groups = cluster(rows._replace(loss=np.array([0.0, 1.0])), metric)
@@ -279,7 +275,6 @@ def test_order_of_nothing():
     assert canonical_order(table(np.empty((0, 2))), PLANE).shape == (0,)
 
 
-@pytest.mark.xfail(strict=True, reason="catalogue._rank: points of another loss can bridge two coordinates that differ")
 def test_order_of_points_tied_through_a_third():
     rows = table([[0.0, 0.0], [1.8e-6, 0.0], [0.9e-6, 0.5]], loss=[0.0, 0.0, 1.0])
     assert len(np.unique(cluster(rows, PLANE))) == 3

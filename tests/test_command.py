@@ -71,8 +71,12 @@ def test_kill_at_any_moment_and_resume(place, told, seed):
     for _ in range(12):
         blocks = len(list(folder.glob("*/starts/*.parquet")))
         process = subprocess.Popen(
-            [*MNEMO, "run", "wells.toml", "--json", "--devices", "2", "--out", out], cwd=place, env=ENVIRONMENT,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            [*MNEMO, "run", "wells.toml", "--json", "--devices", "2", "--out", out],
+            cwd=place,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         deadline = time.monotonic() + 60
         # a process that has written a block is surely at work; wait a little longer than that, then strike
@@ -130,8 +134,12 @@ def test_mistakes_end_with_two_and_leave_nothing_behind(place, words, said):
 
 def test_interrupt_ends_with_130_and_keeps_what_is_done(place):
     process = subprocess.Popen(
-        [*MNEMO, "run", "wells.toml", "starts.count=20_000_000", "--out", "long"], cwd=place, env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        [*MNEMO, "run", "wells.toml", "starts.count=20_000_000", "--out", "long"],
+        cwd=place,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     while not list((place / "long").glob("*/starts/*.parquet")):
         assert process.poll() is None

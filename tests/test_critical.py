@@ -32,7 +32,9 @@ def scales(length=3.0, gradient=10.0, hessian=10.0):
 
 def judged(function, points, devices, *, near=True, given=None, args=None):
     x = np.asarray(points, dtype=float)
-    return judge(x, np.full(len(x), near), args or {}, given or scales(), loss=Loss(function, None, False), devices=devices)
+    return judge(
+        x, np.full(len(x), near), args or {}, given or scales(), loss=Loss(function, None, False), devices=devices
+    )
 
 
 def decided(function, point, devices):
@@ -42,9 +44,7 @@ def decided(function, point, devices):
     found = judged(function, [point], devices)
     assert not found.left[0]
     assert found.kind[0] == Kind.DEGENERATE
-    along = along_null_space(
-        found.x, found.zero, found.step, {}, given, loss=loss, single=bool(found.nullity[0] == 1)
-    )
+    along = along_null_space(found.x, found.zero, found.step, {}, given, loss=loss, single=bool(found.nullity[0] == 1))
     return Kind(int(kinds(found.eigenvalues, found.zero, along)[0])), int(along.lowest()[0]), int(found.nullity[0])
 
 

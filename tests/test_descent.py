@@ -61,8 +61,15 @@ def rules(dim, *, rate=0.01, tol=1e-8, steps=5000, reach=100.0, below=1e-3, dtyp
 def run(name, x0, given, *, tile=TILE, size=None, first=0, choice=None):
     choice = choice or Optimizer("sgd", 1.0)
     done = descend(
-        x0, jnp.int32(len(x0) if size is None else size), jnp.int64(first), jax.random.key(ROOT), {}, given,
-        loss=LOSSES[name], choice=choice, tile=tile,
+        x0,
+        jnp.int32(len(x0) if size is None else size),
+        jnp.int64(first),
+        jax.random.key(ROOT),
+        {},
+        given,
+        loss=LOSSES[name],
+        choice=choice,
+        tile=tile,
     )
     return Case(*jax.tree.map(np.asarray, done))
 
@@ -127,8 +134,11 @@ def test_descents_equal_a_plain_loop(camel_case):
 
 def test_stall_log_equals_a_plain_loop(camel_case):
     x0, case = camel_case
-    rows = {(int(s), int(r)): k for k, (s, r) in enumerate(zip(case.log.slot, case.log.rank, strict=True))
-            if k < case.log.count}
+    rows = {
+        (int(s), int(r)): k
+        for k, (s, r) in enumerate(zip(case.log.slot, case.log.rank, strict=True))
+        if k < case.log.count
+    }
     expected = {}
     for i, x in enumerate(x0):
         for rank, stall in enumerate(plain(camel_gradient, x, 0.02, 1e-8, 5000, 100.0, 0.3)[3]):
@@ -144,9 +154,7 @@ def test_stall_log_equals_a_plain_loop(camel_case):
 
 def test_more_stalls_than_are_stored_are_counted():
     case = run("staircase", np.zeros((3, 1)), rules(1, rate=0.1, below=0.05, steps=20_000, reach=60.0))
-    _, outcome, steps, stalls = plain(
-        lambda x: -(1.002 + np.cos(x)), np.zeros(1), 0.1, 1e-8, 20_000, 60.0, 0.05
-    )
+    _, outcome, steps, stalls = plain(lambda x: -(1.002 + np.cos(x)), np.zeros(1), 0.1, 1e-8, 20_000, 60.0, 0.05)
     assert len(stalls) > STORED
     assert case.ends.stalls.tolist() == [len(stalls)] * 3
     assert case.ends.stalled.tolist() == [sum(s[1] for s in stalls)] * 3
@@ -246,9 +254,7 @@ def test_path_ends_where_the_engine_does():
     x0 = uniform(6, 2, 1.2, seed=5)
     given = rules(2, rate=0.02)
     case = run("camel", x0, given)
-    paths, outcomes = follow(
-        x0, 0, jax.random.key(ROOT), {}, given, loss=LOSSES["camel"], choice=Optimizer("sgd", 1.0)
-    )
+    paths, outcomes = follow(x0, 0, jax.random.key(ROOT), {}, given, loss=LOSSES["camel"], choice=Optimizer("sgd", 1.0))
     np.testing.assert_array_equal(outcomes, case.ends.outcome)
     for path, start, end, steps in zip(paths, x0, case.ends.x, case.ends.steps, strict=True):
         assert len(path) == steps + 1

@@ -125,7 +125,6 @@ def test_replicates_hold_together():
     assert np.mean(hits) >= 0.95 - SLACK
 
 
-@pytest.mark.xfail(strict=True, reason="estimates.replicated: equal replicates give an interval of no width")
 @pytest.mark.parametrize("count", [0, 1, 4])
 def test_equal_replicates_are_not_certain(count):
     low, high = replicated(np.full((16, 1), count), 4).interval[0]
@@ -252,20 +251,16 @@ def test_estys_interval_covers_the_unseen_mass(shares, total):
     assert abs(np.mean(hits) - 0.95) <= SLACK
 
 
-LOW = "estimates.unseen: below ten singletons the lower end is positive though nothing may be left unseen"
-HIGH = LOW + ", and the upper end ignores the points seen twice"
-
-
 @pytest.mark.parametrize(
     ("rare", "mean"),
     [
         (20, 0.2),
         (50, 0.05),
-        pytest.param(1, 1, marks=pytest.mark.xfail(strict=True, reason=LOW)),
-        pytest.param(5, 1, marks=pytest.mark.xfail(strict=True, reason=LOW)),
-        pytest.param(5, 3, marks=pytest.mark.xfail(strict=True, reason=LOW)),
-        pytest.param(30, 4, marks=pytest.mark.xfail(strict=True, reason=HIGH)),
-        pytest.param(199, 5, marks=pytest.mark.xfail(strict=True, reason=HIGH)),
+        (1, 1),
+        (5, 1),
+        (5, 3),
+        (30, 4),
+        (199, 5),
     ],
 )
 def test_few_singletons_cover_the_unseen_mass(rare, mean):

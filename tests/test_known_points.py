@@ -20,8 +20,14 @@ MOST = 200  # points judged of one loss
 
 def plan(landscape):
     return Plan(
-        name="known", landscape=landscape, loss={}, starts=Uniform(count=1), optimizer=Optimizer("sgd", 0.1),
-        stop=Stop(), tile=Tile(lanes=1, steps=1), recording=Recording(),
+        name="known",
+        landscape=landscape,
+        loss={},
+        starts=Uniform(count=1),
+        optimizer=Optimizer("sgd", 0.1),
+        stop=Stop(),
+        tile=Tile(lanes=1, steps=1),
+        recording=Recording(),
     )
 
 

@@ -14,7 +14,12 @@ from mnemo_jax.query import ask
 
 def run(out, devices, block, **changes):
     return mnemo.survey(
-        "himmelblau", starts=3000, out=out, devices=devices, recording=mnemo.Recording(block=block), fresh=True,
+        "himmelblau",
+        starts=3000,
+        out=out,
+        devices=devices,
+        recording=mnemo.Recording(block=block),
+        fresh=True,
         **changes,
     )
 
@@ -90,7 +95,9 @@ def test_record_opens_without_us(record):
 
 
 def test_query_equals_the_arrays(record):
-    rows = ask("SELECT label, count(*) AS n, median(steps) AS m FROM starts GROUP BY label ORDER BY label", [record.path])
+    rows = ask(
+        "SELECT label, count(*) AS n, median(steps) AS m FROM starts GROUP BY label ORDER BY label", [record.path]
+    )
     found = {row["label"]: row["n"] for row in rows.to_pylist()}
     assert found == {k: n for k, n in enumerate(record.shares.count.tolist()) if n}
     kinds = ask("SELECT label, kind, x[1] AS first FROM catalogue ORDER BY label", [record.path])
@@ -118,9 +125,7 @@ def test_truncated_block_is_said_and_computed_again(record, tmp_path):
         mnemo.load(folder).starts()
     (folder / "summary.json").unlink()
     with pytest.warns(UserWarning, match="damaged"):
-        again = mnemo.survey(
-            "himmelblau", starts=3000, out=out, devices=1, recording=mnemo.Recording(block=1024)
-        )
+        again = mnemo.survey("himmelblau", starts=3000, out=out, devices=1, recording=mnemo.Recording(block=1024))
     assert again.path == folder
     assert again.fingerprint == record.fingerprint
 
@@ -185,7 +190,11 @@ def test_a_full_catalogue_leaves_the_rest_uncatalogued(out):
     """The catalogue stops growing by start number, however the starts are cut into blocks."""
     records = [
         mnemo.survey(
-            "rastrigin", starts=2000, out=out, devices=1, fresh=True,
+            "rastrigin",
+            starts=2000,
+            out=out,
+            devices=1,
+            fresh=True,
             recording=mnemo.Recording(block=block, catalogue=40),
         )
         for block in (512, 2000)

@@ -140,9 +140,7 @@ def test_large_steps_reach_wrong_basins(rate, wrong, out):
 
 
 def test_no_convergence_above_an_eighth(out):
-    record = survey(
-        "double_well", starts=2000, learning_rate=0.13, stop=mnemo.Stop(max_steps=3000), out=out
-    )
+    record = survey("double_well", starts=2000, learning_rate=0.13, stop=mnemo.Stop(max_steps=3000), out=out)
     assert record.outcomes["converged"] == 0
 
 
@@ -164,8 +162,14 @@ def test_a_ring_of_oscillators_has_three_states(declared, out):
     """Five phases on a ring: in step (-5) and two twisted states (-5 cos 72 deg), each a circle of points."""
     symmetries = (Symmetry(kind="translation"),) if declared else ()
     landscape = Landscape(
-        loss=_ring, dim=5, lower=(0.0,), upper=(2 * np.pi,), periodic=(True,), symmetries=symmetries,
-        learning_rate=0.25, name="ring",
+        loss=_ring,
+        dim=5,
+        lower=(0.0,),
+        upper=(2 * np.pi,),
+        periodic=(True,),
+        symmetries=symmetries,
+        learning_rate=0.25,
+        name="ring",
     )
     record = survey(landscape, starts=1500, out=out)
     minima = record.catalogue.kind == Kind.MINIMUM
@@ -205,7 +209,10 @@ def test_pytrees_observables_and_endpoints(out):
         loss, {"a": jnp.zeros(2), "b": jnp.zeros(())}, lower=(-4.0,), upper=(4.0,), learning_rate=0.1, name="tree"
     )
     record = survey(
-        landscape, starts=200, out=out, observables={"total": jnp.sum},
+        landscape,
+        starts=200,
+        out=out,
+        observables={"total": jnp.sum},
         recording=mnemo.Recording(endpoints=True, paths=3),
     )
     np.testing.assert_allclose(record.catalogue.x, [[1.0, 1.0, -2.0]], atol=1e-12)
@@ -217,9 +224,7 @@ def test_pytrees_observables_and_endpoints(out):
 
 def test_float32_is_stopped_at_its_own_rounding(out):
     with pytest.warns(UserWarning, match="below"):
-        survey(
-            "double_well", starts=100, precision="float32", stop=mnemo.Stop(grad_tol=1e-9, max_steps=50), out=out
-        )
+        survey("double_well", starts=100, precision="float32", stop=mnemo.Stop(grad_tol=1e-9, max_steps=50), out=out)
     record = survey("double_well", starts=1000, precision="float32", out=out)
     assert record.outcomes["converged"] == 1000
     scale = record.summary["scales"]["gradient"]

@@ -173,7 +173,6 @@ def test_no_symmetry_leaves_points_alone():
     assert canonical(np.empty((0, 3)), landscape(3)).shape == (0, 3)
 
 
-@pytest.mark.xfail(strict=True, reason="symmetry.canonical: no points cannot be reshaped to (0, -1, block)")
 @pytest.mark.parametrize("kind", ["translation", "rotation", "permutation", "sign"])
 def test_no_points_have_no_representatives(kind):
     # a block whose descents have all escaped
@@ -198,7 +197,6 @@ def test_equal_coordinates_leave_the_order_to_the_next():
             same(canonical(np.array([x]), where), [[1.0, -1.0, 1.0, 2.0]])
 
 
-@pytest.mark.xfail(strict=True, reason="symmetry._ordered: keys rounded to a grid part equal values at its borders")
 def test_equal_coordinates_anywhere():
     where = landscape(4, Symmetry(kind="permutation", block=2))
     for common in 1e-7 * 6 * (0.5 + np.arange(2_000_000, 2_000_100)):
@@ -248,9 +246,6 @@ def test_translation_on_a_torus():
     same(turns, np.round(turns))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="symmetry.canonical: members are ordered, and signs chosen, before points are wrapped"
-)
 @pytest.mark.parametrize("kind", ["permutation", "sign"])
 def test_whole_turns_and_one_symmetry(kind):
     where = landscape(3, Symmetry(kind=kind), periodic=True)
@@ -260,7 +255,6 @@ def test_whole_turns_and_one_symmetry(kind):
     same(canonical(moved, where), canonical(x, where))
 
 
-@pytest.mark.xfail(strict=True, reason="symmetry.canonical: signs are chosen about 0 also where a period begins there")
 def test_signs_where_the_period_begins_at_zero():
     where = landscape(1, Symmetry(kind="sign"), periodic=True, lower=0.0, upper=6.0)
     same(canonical(np.array([[2.0]]), where), canonical(np.array([[4.0]]), where))
