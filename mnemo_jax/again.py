@@ -23,8 +23,7 @@ SHOWN = 60  # steps of a path that are printed, spaced evenly in the logarithm o
 def follow_again(run: Path, number: int) -> dict[str, Any]:
     """Follow start ``number`` of a run in float64 and return its path, its end and whether the run agrees.
 
-    Raises
-    ------
+    Raises:
         UserError: the run has no such start, or its loss was made in Python and cannot be made again here.
     """
     record = load(run)
@@ -49,7 +48,7 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
         found = prepared.judge.points(path[-1:], np.array([outcome == Outcome.CONVERGED]))
         end = None
         if not found.left[0]:
-            end = _end(record, found.x[0], found, prepared.judge.metric)
+            end = _end(record, found, prepared.judge.metric)
     told = {
         "start": number,
         "outcome": outcome.word,
@@ -71,10 +70,9 @@ def _plan(record: Record) -> Plan:
     return replace(plan, precision="float64", tile=Tile(lanes=1, steps=1))
 
 
-def _end(record: Record, x: np.ndarray, found: Any, metric: Any) -> dict[str, Any]:
+def _end(record: Record, found: Any, metric: Any) -> dict[str, Any]:
     from mnemo_jax.symmetry import canonical
 
-    del x
     where = canonical(found.x, _plan(record).landscape)
     distance = metric.between(record.catalogue.x, where) if len(record.catalogue.x) else np.array([np.inf])
     near = int(np.argmin(distance))

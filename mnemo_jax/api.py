@@ -63,13 +63,11 @@ def survey(
         fresh: whether to begin a new record where an equal one exists.
         report: called with a `Progress` after every block.
 
-    Returns
-    -------
+    Returns:
         the finished record. Where an equal run has been recorded below ``out`` before, that one is returned, or gone
         on with if it is unfinished.
 
-    Raises
-    ------
+    Raises:
         UserError: what is asked for does not exist or does not fit together.
         MnemoError: the record cannot be written.
     """

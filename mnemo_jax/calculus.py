@@ -39,8 +39,7 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
 
     A one-dimensional loss sees shape ``[1]``; when it answers with shape ``[1]`` it wants the scalar instead.
 
-    Raises
-    ------
+    Raises:
         UserError: the loss fails, returns no scalar, or leaves the chosen precision.
     """
     args = {key: _cast(value, dtype) for key, value in landscape.args.items()}
@@ -55,8 +54,8 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
         raise UserError(f"loss {landscape.name!r} returns {shape}, not a scalar; sum or average its parts")
     if out.dtype != dtype:
         raise UserError(
-            f"loss {landscape.name!r} returns {out.dtype} for a point in {jnp.dtype(dtype)}; a constant array inside it "
-            f"probably has another precision: build it with dtype=x.dtype"
+            f"loss {landscape.name!r} returns {out.dtype} for a point in {jnp.dtype(dtype)}; a constant array "
+            "inside it probably has another precision: build it with dtype=x.dtype"
         )
     return loss, args
 

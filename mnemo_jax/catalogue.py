@@ -13,8 +13,7 @@ MERGE = 1e-6  # box lengths within which two polished points of equal loss are t
 class Table(NamedTuple):
     """Critical points, one row each, float64 unless said; a block's own table or the whole run's catalogue.
 
-    Attributes
-    ----------
+    Attributes:
         x: ``[n, d]``.
         loss, gradient: loss and gradient norm.
         eigenvalues: ``[n, d]`` of the Hessian, ascending; NaN at kinks.
@@ -34,7 +33,7 @@ class Table(NamedTuple):
     gradient: np.ndarray
     eigenvalues: np.ndarray
     zero: np.ndarray
-    index: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     nullity: np.ndarray
     kind: np.ndarray
     order: np.ndarray
@@ -42,7 +41,7 @@ class Table(NamedTuple):
     radius: np.ndarray
     step: np.ndarray
     first: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]
     spread: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Table":
@@ -53,8 +52,7 @@ class Table(NamedTuple):
 class Metric(NamedTuple):
     """How far apart points of a landscape are.
 
-    Attributes
-    ----------
+    Attributes:
         lower: ``[d]``.
         period: ``[d]``, 0 on axes that do not close.
         length: half the longest side of the box.
@@ -88,8 +86,7 @@ class Metric(NamedTuple):
 def cells(x: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
     """Group points ``[n, d]`` by the cell of a grid they lie in.
 
-    Returns
-    -------
+    Returns:
         the smallest row number of each cell's members, and per point the number of its cell. Cells are told apart by
         a 64-bit hash; two that collide would be one group, which callers tell by the distance of its members.
     """
@@ -98,7 +95,7 @@ def cells(x: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
     ) + np.uint64(1)
     codes = np.floor(x / size).astype(np.int64).astype(np.uint64)
     hashed = np.zeros(len(x), np.uint64)
-    for column, multiplier in zip(codes.T, multipliers, strict=True):
+    for column, multiplier in zip(codes.T, list(np.atleast_1d(multipliers)), strict=True):
         hashed = (hashed ^ column) * multiplier
         hashed ^= hashed >> np.uint64(29)
     _, first, inverse = np.unique(hashed, return_index=True, return_inverse=True)
@@ -166,8 +163,7 @@ def cluster(table: Table, metric: Metric) -> np.ndarray:
 def merge(table: Table, groups: np.ndarray, metric: Metric) -> tuple[Table, np.ndarray]:
     """Merge the rows of each group into one, kept in order of their smallest start number.
 
-    Returns
-    -------
+    Returns:
         the merged table and, per old row, the number of its new one.
     """
     by_start = np.lexsort((table.first, groups))

@@ -1,7 +1,6 @@
 """Wall-clock seconds by stage, with what jax spends on tracing and compiling told apart."""
 
 import time
-from typing import Any
 
 import jax.monitoring
 
@@ -9,9 +8,9 @@ COMPILE = "compile"
 _compiling = [0.0]
 
 
-def _listen(event: str, seconds: float, **_: Any) -> None:
+def _listen(event: str, duration_secs: float, **_: str | int) -> None:
     if event.startswith("/jax/core/compile/"):
-        _compiling[0] += seconds
+        _compiling[0] += duration_secs
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)

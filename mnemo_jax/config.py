@@ -78,8 +78,7 @@ def schema() -> dict[str, Any]:
 def read(path: Path, overrides: Iterable[str] = ()) -> Config:
     """Return the config in a TOML file after dotted overrides such as ``optimizer.learning_rate=0.05``.
 
-    Raises
-    ------
+    Raises:
         UserError: file, key and value of the first mistake, and what would be right.
     """
     try:
@@ -164,8 +163,7 @@ def _keys(path: list[str], loc: tuple[int | str, ...]) -> list[str]:
 def plan(config: Config, source: str, platform: str) -> Plan:
     """Return the plan of a config with every default filled in.
 
-    Raises
-    ------
+    Raises:
         UserError: what the config asks for does not exist or does not fit together.
     """
     from mnemo_jax import optimizers
@@ -214,8 +212,8 @@ def _landscape(table: LossTable) -> tuple[Landscape, dict[str, Any]]:
         case "expression":
             from mnemo_jax.losses.expression import from_expression
 
-            function, dim = from_expression(str(table.expression), table.dim)
-            return _own(table, function, dim, str(table.expression)), {"expression": table.expression}
+            parsed, dim = from_expression(str(table.expression), table.dim)
+            return _own(table, parsed, dim, str(table.expression)), {"expression": table.expression}
         case _:
             from mnemo_jax.losses.function import from_path
 

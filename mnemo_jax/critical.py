@@ -1,5 +1,6 @@
 """What a critical point is: index, nullity and kind, with the numbers they rest on."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from jax import Array
 from mnemo_jax.calculus import Args, Loss, hessian
 from mnemo_jax.devices import Devices
 from mnemo_jax.polish import Polished, Scales, eigen_floor, polish
-from mnemo_jax.types import Kind
+from mnemo_jax.types import Either, Kind
 
 PROBES = 8  # fixed random directions that look for kinks and bound third derivatives
 KINK_STEP = 1e-6  # half-distance of the wider of the two gradient differences, in box lengths
@@ -24,8 +25,7 @@ KINK_SHRINK = 32.0
 class Point(NamedTuple):
     """One critical point with the numbers its kind rests on; float64.
 
-    Attributes
-    ----------
+    Attributes:
         x: ``[d]``.
         loss, gradient: loss and gradient norm there.
         eigenvalues: ``[d]`` of the Hessian, ascending.
@@ -38,18 +38,18 @@ class Point(NamedTuple):
         left: whether the polish wandered off, so that the end point has no critical point.
     """
 
-    x: Array
-    loss: Array
-    gradient: Array
-    eigenvalues: Array
-    zero: Array
-    index: Array
-    nullity: Array
-    kind: Array
-    radius: Array
-    step: Array
-    moved: Array
-    left: Array
+    x: Either
+    loss: Either
+    gradient: Either
+    eigenvalues: Either
+    zero: Either
+    index: Either
+    nullity: Either
+    kind: Either
+    radius: Either
+    step: Either
+    moved: Either
+    left: Either
 
 
 def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Point:
@@ -59,10 +59,16 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     have changed: ``64 d eps H_scale + 2 ||D3 f|| ||last Newton step||``.
     """
     x = found.x
-    grad, second = partial(jax.grad(loss), args=args), partial(hessian(loss), args=args)
+
+    def grad(y: Array) -> Array:
+        return jax.grad(loss)(y, args)
+
+    def second(y: Array) -> Array:
+        return hessian(loss)(y, args)
+
     matrix = second(x)
     values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
-    probes = _probes(x.size)
+    probes = jnp.asarray(_probes(x.size))
     third = jax.vmap(lambda v: jnp.linalg.norm(jax.jvp(second, (x,), (v,))[1]))(probes)
     # The largest of a few random directions stands for the norm over all: each sees about 1/sqrt(d) of it.
     bound = jnp.sqrt(x.size) * jnp.max(third)
@@ -95,14 +101,12 @@ def _probes(dim: int) -> np.ndarray:
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def _kinked(grad: partial[Array], x: Array, scales: Scales, probes: np.ndarray) -> Array:
+def _kinked(grad: Callable[[Array], Array], x: Array, scales: Scales, probes: Array) -> Array:
     """Whether gradient or curvature jumps at ``x``: their differences across it do not shrink with the distance."""
 
     def across(h: Array, v: Array) -> tuple[Array, Array, Array]:
-        (ahead, turn_ahead), (behind, turn_behind) = (
-            jax.jvp(grad, (x + side * h * v,), (jnp.asarray(v),)) for side in (1.0, -1.0)
-        )
-        return tuple(map(jnp.linalg.norm, (ahead - behind, turn_ahead - turn_behind, turn_ahead)))  # type: ignore[return-value]
+        (ahead, turn_ahead), (behind, turn_behind) = (jax.jvp(grad, (x + side * h * v,), (v,)) for side in (1.0, -1.0))
+        return tuple(map(jnp.linalg.norm, (ahead - behind, turn_ahead - turn_behind, turn_ahead)))
 
     wide = KINK_STEP * scales.length
     slope, bend, curvature = jax.vmap(partial(across, wide))(probes)

@@ -17,7 +17,7 @@ from jax.experimental.jet import jet
 
 from mnemo_jax.calculus import Args, Loss, hessian
 from mnemo_jax.polish import Scales
-from mnemo_jax.types import Kind
+from mnemo_jax.types import Either, Kind
 
 ORDER = 8  # highest derivative looked at
 REACH = 0.1  # box lengths at which Taylor terms are compared
@@ -28,8 +28,7 @@ DIRECTIONS = 16  # sampled in null spaces of more than one dimension
 class Along(NamedTuple):
     """What the loss does along null directions, ``[n, directions]`` each.
 
-    Attributes
-    ----------
+    Attributes:
         order: first derivative that does not vanish, 0 when none up to the eighth does: the direction is flat.
         sign: sign of that derivative.
     """
@@ -92,7 +91,7 @@ def _first(taylor: Array, step: Array, scales: Scales) -> tuple[Array, Array]:
 
 
 def along_null_space(
-    x: Array, zero: Array, step: Array, args: Args, scales: Scales, *, loss: Loss, single: bool
+    x: Either, zero: Either, step: Either, args: Args, scales: Scales, *, loss: Loss, single: bool
 ) -> Along | None:
     """Look along the null space of degenerate points ``x [n, d]``; None where jet cannot differentiate the loss.
 

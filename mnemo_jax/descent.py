@@ -17,7 +17,7 @@ from jax import Array
 
 from mnemo_jax.calculus import Args, Loss
 from mnemo_jax.keys import Purpose, key
-from mnemo_jax.types import Outcome, Tile
+from mnemo_jax.types import Either, Outcome, Tile
 
 OPENING = 5  # steps a gradient must stay small before a stall opens
 STORED = 4  # stalls of one start that are stored one by one; further ones are only counted
@@ -34,8 +34,7 @@ class MakesOptimizer(Protocol):
 class Rules(NamedTuple):
     """The numbers of the stop rules and of stall tracking, all traced.
 
-    Attributes
-    ----------
+    Attributes:
         grad_tol: largest absolute gradient entry of a converged point; negative asks for a fixed budget.
         max_steps: int32, updates.
         centre, reach: ``[d]`` each; escaped when ``|x - centre| > reach`` in any coordinate.
@@ -55,8 +54,7 @@ class Rules(NamedTuple):
 class Stretch(NamedTuple):
     """The present stretch of small gradients of one lane, and the sums of its stalls so far.
 
-    Attributes
-    ----------
+    Attributes:
         since: int32, step at which the stretch began, -1 outside one.
         smallest: smallest squared gradient norm in it.
         x: ``[d]``, the point where that was.
@@ -69,15 +67,14 @@ class Stretch(NamedTuple):
     smallest: Array
     x: Array
     ended: Array
-    count: Array
+    count: Array  # type: ignore[assignment]
     steps: Array
 
 
 class Lane(NamedTuple):
     """What the next step of one lane needs.
 
-    Attributes
-    ----------
+    Attributes:
         x: ``[d]``.
         memory: the optimizer's state.
         steps: int32, updates applied so far.
@@ -97,8 +94,7 @@ class Lane(NamedTuple):
 class Ends(NamedTuple):
     """Where the starts of a block ended, ``n`` starts first.
 
-    Attributes
-    ----------
+    Attributes:
         x: ``[n, d]`` end points.
         outcome, steps: int32 ``[n]``.
         stalls, stalled: int32 ``[n]``, number of ended stalls and steps spent in them.
@@ -106,34 +102,33 @@ class Ends(NamedTuple):
         smallest, x_smallest: ``[n]`` and ``[n, d]``, smallest squared gradient norm of that stretch, and where.
     """
 
-    x: Array
-    outcome: Array
-    steps: Array
-    stalls: Array
-    stalled: Array
-    since: Array
-    smallest: Array
-    x_smallest: Array
+    x: Either
+    outcome: Either
+    steps: Either
+    stalls: Either
+    stalled: Either
+    since: Either
+    smallest: Either
+    x_smallest: Either
 
 
 class StallLog(NamedTuple):
     """Ended stalls of a block in no particular order, the first ``count`` rows of each array.
 
-    Attributes
-    ----------
+    Attributes:
         slot, rank: int32, which start of the block, and which of its stalls (0 to 3).
         entry, length: int32, step at which the gradient became small, and steps until it had grown again.
         smallest, x: smallest squared gradient norm, and the point where that was ``[d]``.
         count: int32.
     """
 
-    slot: Array
-    rank: Array
-    entry: Array
-    length: Array
-    smallest: Array
-    x: Array
-    count: Array
+    slot: Either
+    rank: Either
+    entry: Either
+    length: Either
+    smallest: Either
+    x: Either
+    count: Either
 
 
 def step(lane: Lane, loss: Loss, args: Args, optimizer: optax.GradientTransformationExtraArgs, rules: Rules) -> Lane:
@@ -247,8 +242,7 @@ def descend(
         choice: the optimizer.
         tile: shape of the inner program.
 
-    Returns
-    -------
+    Returns:
         the ends, ``[n, ...]`` each; the stall log, ``[4 n, ...]``; and the number of segments, int32, every one of
         ``tile.steps * tile.lanes`` lane-steps.
     """
@@ -371,7 +365,7 @@ def _write_log(log: StallLog, lanes: Lane, axis: int) -> StallLog:
         jnp.moveaxis(stretch.x, axis, 0),
     )
     written = [old.at[where].set(new, mode="drop") for old, new in zip(log[:-1], rows, strict=True)]
-    return StallLog(*written, log.count + free[-1])
+    return StallLog(*written, count=log.count + free[-1])  # type: ignore[misc]
 
 
 PATH_CHUNK = 512  # steps of a path between two looks from the host
@@ -404,8 +398,7 @@ def follow(
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Follow a few starts ``x0 [n, d]``, numbered from ``first``, and keep every point on the way.
 
-    Returns
-    -------
+    Returns:
         per start its path ``[steps + 1, d]``, and the outcomes ``[n]``. The program is not the engine's, so that
         paths may differ from its ends in the last bits.
     """

@@ -25,8 +25,7 @@ class Devices:
 
     ``linear_algebra`` says that the programs sent to all of them call LAPACK on a CPU.
 
-    Raises
-    ------
+    Raises:
         UserError: there are not that many.
     """
 

@@ -11,8 +11,7 @@ CONFIDENCE = 0.95
 class Shares(NamedTuple):
     """Shares with their intervals, ``[n]`` and ``[n, 2]``.
 
-    Attributes
-    ----------
+    Attributes:
         share: part of all starts.
         interval: at 95 % each.
         simultaneous: at 95 % for all of them together (Bonferroni).
@@ -26,8 +25,7 @@ class Shares(NamedTuple):
 class Unseen(NamedTuple):
     """What a further start may find that no start has found; None where ``reason`` says why.
 
-    Attributes
-    ----------
+    Attributes:
         mass: probability that the next start reaches a point not in the catalogue (Good 1953).
         interval: 95 % interval of the mass.
         points_estimate: estimated number of reachable points, a lower bound (Chao 1984).

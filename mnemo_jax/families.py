@@ -27,8 +27,7 @@ SINGLE, JOINED, NOT_SEPARATED = 0, 1, 2
 def walk(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> tuple[Array, Array]:
     """Walk from ``x0 [d]``, of nullity one, both ways along its null space.
 
-    Returns
-    -------
+    Returns:
         the points ``[2 * STEPS, d]`` in order, and which of them are critical points still, bool.
     """
     h = STEP * scales.length
@@ -40,9 +39,9 @@ def walk(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> tuple[Array, A
         inverse = jnp.where(jnp.arange(x.size) == flat, 0.0, 1.0 / values)
         return vectors[:, flat], (vectors * inverse) @ vectors.T
 
-    def forward(state: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
+    def forward(state: tuple[Array, Array, Array], __: None) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
         x, direction, good = state
-        null, _ = null_and_inverse(x)
+        null = null_and_inverse(x)[0]
         direction = null * jnp.where(null @ direction < 0, -1.0, 1.0)
         y = x + h * direction
         for _ in range(3):  # the predictor is off by the curvature times h^2, Newton squares that each time
@@ -65,12 +64,13 @@ def families(
 
     Args:
         table: distinct points.
-        args, scales, loss: of the landscape.
+        args: the loss's arguments.
+        scales: the landscape's.
+        loss: the loss on flat points.
         metric: its distance.
         expected: zero modes that declared symmetries cause; points with no more are isolated up to symmetry.
 
-    Returns
-    -------
+    Returns:
         a group number per row, and per row 0 (a single point), 1 (joined by walks) or 2 (not separated).
     """
     groups = np.arange(len(table.x))

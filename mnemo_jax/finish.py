@@ -291,7 +291,7 @@ def _stall_summary(plan: Plan, catalogue: Table, rows: _Rows) -> dict[str, Any]:
                 "longest": int(stalls.longest[row]),
             }
         )
-    places.sort(key=lambda place: -place["stalls"])
+    places.sort(key=lambda place: -int(place["stalls"] or 0))
     return {
         "total": rows.totals["stalls"],
         "starts": rows.totals["stalling"],

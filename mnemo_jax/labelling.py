@@ -27,8 +27,7 @@ CELL = 1e-4  # box lengths, the grid on which ends are grouped before the polish
 class Stalls(NamedTuple):
     """Stalls of a block, one row each, ordered by start and then by time.
 
-    Attributes
-    ----------
+    Attributes:
         start: int64, start number.
         rank: int32, which of the start's stalls.
         entry, length: int32, step at which the gradient became small, and steps it stayed so.
@@ -49,8 +48,7 @@ class Stalls(NamedTuple):
 class Block(NamedTuple):
     """A block's descents as they leave the devices, start numbers ``first ..``; everything numpy, points float64.
 
-    Attributes
-    ----------
+    Attributes:
         first: number of the first start.
         x: ``[n, d]`` end points.
         outcome, steps: int32 ``[n]``.
@@ -64,7 +62,7 @@ class Block(NamedTuple):
     outcome: np.ndarray
     steps: np.ndarray
     stalls: Stalls
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]
     stalled: np.ndarray
     open_length: np.ndarray
 
@@ -72,8 +70,7 @@ class Block(NamedTuple):
 class Labelled(NamedTuple):
     """A block with its points.
 
-    Attributes
-    ----------
+    Attributes:
         table: the block's distinct points, in order of their smallest start number.
         point: int64 ``[n]``, row of the table each start's end stands for, -1 for none. It is a label where the
             descent converged or finished, and the nearest critical point otherwise.

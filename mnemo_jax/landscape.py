@@ -23,7 +23,7 @@ class KnownPoint(NamedTuple):
     x: tuple[float, ...]
     loss: float
     kind: Literal["minimum", "saddle", "maximum", "kink"]
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     nullity: int = 0
 
 
@@ -50,8 +50,7 @@ class Symmetry:
 class Landscape:
     """A loss with its dimension, its box and what else is known of it.
 
-    Attributes
-    ----------
+    Attributes:
         loss: pure JAX function ``loss(x, **args) -> scalar``; ``x`` has shape ``[dim]``, or is a pytree where
             ``unravel`` is given.
         dim: number of coordinates of the flattened point.

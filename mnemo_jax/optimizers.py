@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -48,8 +48,7 @@ class Schedule:
 class Optimizer:
     """One of optax's optimizers by its name; equal choices are equal objects, so they compile once.
 
-    Attributes
-    ----------
+    Attributes:
         name: optax's name.
         learning_rate: a positive number, a `Schedule`, or None where the optimizer has a default of its own.
         args: its other arguments.
@@ -96,10 +95,13 @@ class Transformation:
         return optax.with_extra_args_support(self.transformation)
 
 
+Choice = TypeVar("Choice", Optimizer, Transformation)
+
+
 @functools.cache
 def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
     """Return every optimizer of optax by name: what takes a learning rate, or is one of its few without."""
-    found = {}
+    found: dict[str, Callable[..., optax.GradientTransformation]] = {}
     for module in (optax.contrib, optax):
         for name, member in vars(module).items():
             if name.startswith(("_", "scale_", "inject_")) or not isinstance(member, FunctionType | functools.partial):
@@ -112,8 +114,7 @@ def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
 def parse(table: Mapping[str, Any]) -> Optimizer:
     """Return the optimizer that a config's ``[optimizer]`` table asks for.
 
-    Raises
-    ------
+    Raises:
         UserError: an unknown optimizer, schedule or argument, or a value that optax does not take.
     """
     rest = dict(table)
@@ -142,11 +143,10 @@ def takes_learning_rate(name: str) -> bool:
     return parameter is not None and parameter.default is inspect.Parameter.empty
 
 
-def checked(optimizer: Optimizer | Transformation) -> Optimizer | Transformation | Any:
+def checked(optimizer: Choice) -> Choice:
     """Return the optimizer after one traced step on a small vector.
 
-    Raises
-    ------
+    Raises:
         UserError: optax refuses its arguments.
     """
     x = jnp.zeros(2, jnp.float32)

@@ -75,8 +75,8 @@ def run(
     *,
     devices: int | None = None,
     fresh: bool = False,
-    report: Report = lambda progress: None,
-    warn: Warn = lambda sentence: None,
+    report: Report = lambda _: None,
+    warn: Warn = lambda _: None,
     imported: float | None = None,
 ) -> Record:
     """Carry out a plan into its record's folder below ``out``, going on from what is there.
@@ -90,8 +90,7 @@ def run(
         warn: called with each warning, one sentence.
         imported: seconds the process spent on imports, for the table of times.
 
-    Raises
-    ------
+    Raises:
         UserError: the loss is not a pure scalar function, the folder cannot be written, or it holds an unfinished
             record of another version.
     """
@@ -163,8 +162,7 @@ def _git() -> str | None:
 def _open(plan: Plan, folder: Path, devices: Devices) -> None:
     """Write config and provenance, or check that the record there can be gone on with.
 
-    Raises
-    ------
+    Raises:
         UserError: it was begun by another version, precision or kind of device.
     """
     now = _provenance(plan, devices)
@@ -195,7 +193,7 @@ def devices_for(plan: Plan, number: int | None) -> Devices:
     return Devices(number, linear_algebra=calls_lapack(loss, plan.landscape.dim, args))
 
 
-def prepare(plan: Plan, devices: Devices, warn: Warn = lambda sentence: None) -> Prepared:
+def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepared:
     """Measure the landscape's scales over the first starts and turn the stop rules into numbers."""
     landscape, dtype = plan.landscape, jnp.dtype(plan.precision)
     loss, args = loss_of(landscape, dtype)
@@ -295,7 +293,7 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
         )
         ends, log, segments = jax.tree.map(np.asarray, done)
         ends = Ends(*(column[:own] for column in ends))
-        log = StallLog(*(column[: log.count] for column in log[:-1]), log.count)
+        log = jax.tree.map(lambda column: column[: log.count] if column.ndim else column, log)
         return ends, log._replace(slot=log.slot.astype(np.int64) + first + k * part), segments
 
     return prepared.devices.each(work)
@@ -380,8 +378,7 @@ def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled
 def _observe(prepared: Prepared, x: np.ndarray) -> dict[str, np.ndarray]:
     """Return each observable at the end points ``x [n, d]``.
 
-    Raises
-    ------
+    Raises:
         UserError: an observable fails or returns no scalar.
     """
     observed = {}
@@ -426,5 +423,5 @@ def _paths(prepared: Prepared, folder: Path) -> None:
     length = np.array([len(path) for path in paths])
     store.write_npz(
         folder / "paths.npz",
-        {"x": np.concatenate(paths), "length": length, "kept": np.int64(min(plan.recording.paths, plan.count))},
+        {"x": np.concatenate(paths), "length": length, "kept": np.array(min(plan.recording.paths, plan.count))},
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
-from pydantic import RootModel
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as choice
 
 from mnemo_jax.errors import UserError
@@ -27,8 +27,7 @@ DENSE = 512  # coordinates up to which Hessians are written out
 class Recording:
     """What a record keeps beside each start's outcome, label, steps and stalls.
 
-    Attributes
-    ----------
+    Attributes:
         paths: full paths of the first so many starts.
         endpoints: whether end points and their losses are kept for every start.
         block: starts per block file; None takes a size that suits their number.
@@ -45,8 +44,7 @@ class Recording:
 class Plan:
     """One run with nothing left open.
 
-    Attributes
-    ----------
+    Attributes:
         name: first part of the record's folder name.
         landscape: the loss and its box.
         loss: words that say where the loss comes from, for the record.
@@ -90,7 +88,7 @@ class Plan:
             "seed": self.seed,
             "precision": self.precision,
             "loss": {**self.loss, **_landscape_words(self.landscape)},
-            "starts": {**_plain(self.starts), **_points_hash(self.starts, self.landscape)},
+            "starts": {**_plain(self.starts), **_points_hash(self.starts)},
             "optimizer": _optimizer_words(self.optimizer),
             "stop": _plain(self.stop),
             "tile": _plain(self.tile),
@@ -117,8 +115,7 @@ def default_tile(dim: int, platform: str) -> Tile:
 def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Optimizer | Transformation:
     """Return the optimizer with the landscape's own learning rate where it needs one and was given none.
 
-    Raises
-    ------
+    Raises:
         UserError: the landscape has none either.
     """
     if isinstance(optimizer, Transformation) or optimizer.learning_rate is not None:
@@ -134,7 +131,7 @@ def function_words(function: Callable[..., Any]) -> dict[str, str]:
     """Return name and source hash of a function, so that an edited loss is another run."""
     name = f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', repr(type(function).__name__))}"
     try:
-        source = inspect.getsource(inspect.getmodule(function) or function)  # type: ignore[arg-type]
+        source = inspect.getsource(inspect.getmodule(function) or function)
     except (OSError, TypeError):
         source = repr(function) if not hasattr(function, "__code__") else function.__code__.co_code.hex()
     return {"function": name, "source": hashlib.sha256(source.encode()).hexdigest()[:16]}
@@ -145,7 +142,7 @@ def _power_of_two(value: float) -> int:
 
 
 def _plain(value: Any) -> Any:
-    return RootModel[type(value)](value).model_dump(mode="json")  # type: ignore[misc]
+    return TypeAdapter(type(value)).dump_python(value, mode="json")
 
 
 def _landscape_words(landscape: Landscape) -> dict[str, Any]:
@@ -166,7 +163,7 @@ def _array_words(value: Any) -> Any:
     return {"shape": list(array.shape), "sha256": hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()}
 
 
-def _points_hash(starts: Any, landscape: Landscape) -> dict[str, str]:
+def _points_hash(starts: Any) -> dict[str, str]:
     if not isinstance(starts, Points) or starts.path is None:
         return {}
     try:

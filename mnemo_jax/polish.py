@@ -26,8 +26,7 @@ DAMPING = (1.0, 0.5, 0.125, 2.0**-6, 2.0**-10)
 class Scales(NamedTuple):
     """What is large and small on a landscape; all float64.
 
-    Attributes
-    ----------
+    Attributes:
         length: half the longest side of the box.
         gradient: median gradient norm over the first starts.
         hessian: median Frobenius norm of the Hessian over the first starts.
@@ -41,8 +40,7 @@ class Scales(NamedTuple):
 class Polished(NamedTuple):
     """One polished point.
 
-    Attributes
-    ----------
+    Attributes:
         x: ``[d]``.
         step: error of ``x`` in the quadratic model: the Newton step that would come next, and what the rounding of
             gradients leaves undecided; at most a thousandth of the box length.
@@ -68,7 +66,7 @@ class _State(NamedTuple):
     last: Array
     early: Array
     slow: Array
-    count: Array
+    count: Array  # type: ignore[assignment]
     going: Array
 
 

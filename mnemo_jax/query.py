@@ -38,8 +38,7 @@ def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = Path("runs"
         runs: folders of runs; all finished ones in ``folder`` when None or empty.
         folder: where to look for runs.
 
-    Raises
-    ------
+    Raises:
         UserError: there is no run, or DuckDB does not understand the statement.
     """
     found = list(runs) if runs else sorted(path.parent for path in folder.glob("*/summary.json"))

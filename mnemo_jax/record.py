@@ -21,8 +21,7 @@ TOP = 1000
 class Shares(NamedTuple):
     """Shares of the catalogue's points, row by row as in the catalogue.
 
-    Attributes
-    ----------
+    Attributes:
         count: int64 ``[n]``, starts with the label.
         share: ``[n]``, of all starts.
         interval, interval_simultaneous: ``[n, 2]``, at 95 % each and for all together; NaN where the starts are no
@@ -30,7 +29,7 @@ class Shares(NamedTuple):
         median_steps: int64 ``[n]``, -1 without starts.
     """
 
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]
     share: np.ndarray
     interval: np.ndarray
     interval_simultaneous: np.ndarray
@@ -40,8 +39,7 @@ class Shares(NamedTuple):
 class Record:
     """The record of a finished run; nothing is read before it is asked for.
 
-    Attributes
-    ----------
+    Attributes:
         path: the folder.
         summary: outcomes, estimates and stalls as plain values.
         config: the resolved config.
@@ -64,12 +62,13 @@ class Record:
         """Counts, shares and intervals per point of the catalogue."""
         told = self.summary["shares"]
         size = self.summary["catalogue_size"]
-        pairs = [np.array(told[key], dtype=float).reshape(size, 2) for key in ("interval", "interval_simultaneous")]
+        each, together = (np.array(told[key], float).reshape(size, 2) for key in ("interval", "interval_simultaneous"))
         return Shares(
-            np.array(told["count"], np.int64),
-            np.array(told["share"], float),
-            *pairs,
-            np.array(told["median_steps"], np.int64),
+            count=np.array(told["count"], np.int64),
+            share=np.array(told["share"], float),
+            interval=each,
+            interval_simultaneous=together,
+            median_steps=np.array(told["median_steps"], np.int64),
         )
 
     @property
@@ -232,8 +231,7 @@ class Record:
 def load(run: str | Path) -> Record:
     """Return the record of a finished run from its folder.
 
-    Raises
-    ------
+    Raises:
         UserError: there is no such record, it is unfinished, or a newer mnemo_jax wrote it.
     """
     folder = Path(run)

@@ -77,8 +77,7 @@ Draw = Callable[[int, int], Array]
 def count(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape) -> int:
     """Return the number of starts.
 
-    Raises
-    ------
+    Raises:
         UserError: the starts do not fit the landscape.
     """
     match starts:

@@ -10,8 +10,7 @@ from pydantic.dataclasses import dataclass as choice
 class Stop:
     """The stop rules of one descent; the first that holds at step ``t`` names the outcome.
 
-    Attributes
-    ----------
+    Attributes:
         grad_tol: converged when the largest absolute entry of the gradient is at most this. None takes 1e-8 in
             float64 and 64 eps times the landscape's gradient scale in float32; 0 asks for a fixed number of steps,
             after which the outcome is *finished*.

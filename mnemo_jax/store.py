@@ -37,8 +37,7 @@ SCHEMA = 1
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it appears whole or not at all, also after a power failure.
 
-    Raises
-    ------
+    Raises:
         MnemoError: the folder cannot be written, or the disk is full.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -92,8 +91,7 @@ def strict(value: Any) -> Any:
 def read_json(path: Path) -> Any:
     """Return the value in a JSON file.
 
-    Raises
-    ------
+    Raises:
         UserError: there is no such file, or it does not hold JSON.
     """
     try:
@@ -155,8 +153,7 @@ def _encoding(kind: pa.DataType) -> str:
 def read_table(path: Path) -> pa.Table:
     """Return a Parquet file's table.
 
-    Raises
-    ------
+    Raises:
         UserError: the file is missing or damaged.
     """
     try:
@@ -200,8 +197,7 @@ def words(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the record's lock; the operating system lets go of it when the process ends, however it ends.
 
-    Raises
-    ------
+    Raises:
         UserError: another process is writing this record, or the folder cannot be written.
     """
     try:

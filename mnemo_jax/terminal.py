@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +243,7 @@ def path(told: Mapping[str, Any]) -> None:
         out.print(f"The run says otherwise for this start: {told['differs']}.")
 
 
-def losses(rows: list[Mapping[str, Any]]) -> None:
+def losses(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the built-in losses."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("name", "formula", "arguments", "box", "learning rate"):
@@ -253,7 +253,7 @@ def losses(rows: list[Mapping[str, Any]]) -> None:
     out.print(table)
 
 
-def tuned(rows: list[Mapping[str, Any]]) -> None:
+def tuned(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print measured tile settings, the fastest first, and that one as TOML."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     names = list(rows[0])

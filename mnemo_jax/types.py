@@ -1,10 +1,13 @@
 """The outcomes and kinds a run can report, and the tile the engine works in."""
 
 from enum import IntEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Le
 from pydantic.dataclasses import dataclass as choice
+
+# An array of a NamedTuple that crosses from the devices to the host: jax's in traced code, numpy's outside it.
+Either: TypeAlias = Any
 
 
 class Outcome(IntEnum):
@@ -50,8 +53,7 @@ class Kind(IntEnum):
 class Tile:
     """The shape of the engine's inner program: it changes the last bits of results, so it is recorded.
 
-    Attributes
-    ----------
+    Attributes:
         lanes: starts followed at once on one device.
         steps: steps between two looks at which lanes have stopped.
         unroll: steps written out in the loop's body.

@@ -154,7 +154,7 @@ def test_changed_versions_refuse_to_go_on(record, tmp_path):
     told = json.loads((folder / "provenance.json").read_text())
     told["versions"]["jax"] = "0.9.0"
     (folder / "provenance.json").write_text(json.dumps(told))
-    with pytest.raises(mnemo.UserError, match="jax 0.9.0"):
+    with pytest.raises(mnemo.UserError, match=r"jax 0\.9\.0"):
         mnemo.survey("himmelblau", starts=3000, out=out, recording=mnemo.Recording(block=1024))
 
 

@@ -193,7 +193,7 @@ def _power(node: ast.BinOp, base: Value, exponent: Value, x: Array) -> Value:
             raise Refusal(node, f"has too large an exponent; whole exponents go up to {MAX_EXPONENT}")
         return base ** int(exponent)
     if isinstance(base, float) and isinstance(exponent, float):
-        return base**exponent  # type: ignore[no-any-return]
+        return base**exponent
     return jnp.power(jnp.asarray(base, x.dtype), jnp.asarray(exponent, x.dtype))
 
 
