@@ -42,11 +42,11 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
     Raises:
         UserError: the loss fails, returns no scalar, or leaves the chosen precision.
     """
-    args = {key: _cast(value, dtype) for key, value in landscape.args.items()}
+    args = {key: _cast(key, value, dtype) for key, value in landscape.args.items()}
     x = jax.ShapeDtypeStruct((landscape.dim,), dtype)
     loss = Loss(landscape.loss, landscape.unravel, scalar=False)
     out = _shape(loss, x, args, landscape.name)
-    if out.shape == (1,) and landscape.dim == 1 and landscape.unravel is None:
+    if getattr(out, "shape", None) == (1,) and landscape.dim == 1 and landscape.unravel is None:
         loss = Loss(landscape.loss, None, scalar=True)
         out = _shape(loss, x, args, landscape.name)
     if not hasattr(out, "shape") or out.shape != ():
@@ -77,8 +77,11 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
-def _cast(value: Any, dtype: Any) -> Array:
-    array = jnp.asarray(value)
+def _cast(key: str, value: Any, dtype: Any) -> Array:
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"loss.args.{key}: {value!r} is neither a number nor an array of numbers") from error
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) or array.dtype == jnp.int64 else array
 
 

@@ -2,19 +2,20 @@
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as choice
 
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.plan import Plan, Recording, complete, default_tile, function_words
-from mnemo_jax.starts import Starts, count
+from mnemo_jax.starts import Starts, drawer
 from mnemo_jax.stopping import Stop
 from mnemo_jax.types import Tile
 
@@ -49,10 +50,6 @@ class TileTable:
     refill: float | None = None
 
 
-def _one_or_more_keys(table: Any) -> Any:
-    return table if not isinstance(table, Mapping) or "kind" in table else {"kind": "uniform", **table}
-
-
 @choice(frozen=True, kw_only=True, config=STRICT)
 class Config:
     """One run as a config file says it."""
@@ -61,7 +58,7 @@ class Config:
     seed: Annotated[int, Ge(0), Le(2**63 - 1)] = 0
     precision: Literal["float32", "float64"] = "float64"
     loss: LossTable
-    starts: Annotated[Starts, BeforeValidator(_one_or_more_keys)]
+    starts: Starts
     optimizer: dict[str, Any] = Field(default_factory=lambda: {"name": "sgd"})
     stop: Stop = Field(default_factory=Stop)
     tile: TileTable = Field(default_factory=TileTable)
@@ -72,7 +69,11 @@ class Config:
 def schema() -> dict[str, Any]:
     """Return the JSON schema of config files, for editors."""
     words = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return words | TypeAdapter(Config).json_schema() | {"title": "mnemo_jax config"}
+    made = TypeAdapter(Config).json_schema()
+    for name, node in made["$defs"].items():
+        if node.get("properties", {}).get("kind", {}).get("const") not in (None, "uniform"):
+            made["$defs"][name] = node | {"required": ["kind", *node.get("required", [])]}  # only uniform goes unsaid
+    return words | made | {"title": "mnemo_jax config"}
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -95,9 +96,12 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Config:
 
 
 def parse(table: Mapping[str, Any], source: str) -> Config:
-    """Return the config of a table read from ``source``."""
+    """Return the config of a table read from ``source``; starts that do not say their kind are uniform."""
+    starts = table.get("starts")
+    if isinstance(starts, Mapping):
+        table = {**table, "starts": {"kind": "uniform", **starts}}
     try:
-        return TypeAdapter(Config).validate_json(json.dumps(table, default=str))
+        return TypeAdapter(Config).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
         raise UserError(f"{source}: {_sentence(error)}") from error
 
@@ -123,11 +127,16 @@ def _value(text: str) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and "." not in text else value
 
 
+TAGS = ("uniform", "normal", "grid", "sobol", "points")
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+BRANCH = re.compile(r"float|int|bool|str|tuple\[.*\]")  # pydantic's names for the branches of a union
+
+
 def _sentence(error: ValidationError) -> str:
-    """Return the first mistake as ``key: what is wrong``, with a suggestion for misspelt keys."""
-    first = error.errors()[0]
-    tags = {"uniform", "normal", "grid", "sobol", "points"}
-    path = [str(p) for p in first["loc"] if p not in tags and not str(p).startswith(("float", "tuple", "bool", "int"))]
+    """Return the first mistake, misspelt keys first, as ``key: what is wrong`` with a suggestion."""
+    mistakes = error.errors()
+    first = next((mistake for mistake in mistakes if mistake["type"] in UNKNOWN), mistakes[0])
+    path = _path(first["loc"], first["type"] in UNKNOWN)
     key = ".".join(path) or "config"
     match first["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
@@ -138,9 +147,19 @@ def _sentence(error: ValidationError) -> str:
         case "missing" | "missing_argument" | "missing_keyword_only_argument":
             return f"{key}: is missing"
         case "union_tag_invalid":
-            return f"{key}.kind: {first['input'].get('kind')!r} is not one of {', '.join(sorted(tags))}"
+            return f"{key}.kind: {first['input'].get('kind')!r} is not one of {', '.join(sorted(TAGS))}"
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"{key}: {message}, got {json.dumps(first['input'], default=str)}"
+
+
+def _path(loc: tuple[int | str, ...], last_is_key: bool) -> list[str]:
+    """Return the keys of a place in a config, without what pydantic adds for the branches of unions."""
+    path: list[str] = []
+    for place, part in enumerate(map(str, loc)):
+        own = last_is_key and place == len(loc) - 1
+        if own or not (BRANCH.fullmatch(part) or (part in TAGS and path == ["starts"])):
+            path.append(part)
+    return path
 
 
 def _keys(path: list[str], loc: tuple[int | str, ...]) -> list[str]:
@@ -148,6 +167,8 @@ def _keys(path: list[str], loc: tuple[int | str, ...]) -> list[str]:
     node: Any = schema()
     definitions = node["$defs"]
     for part in path:
+        if part.isdigit():
+            continue  # a place in a list: its table was entered with the list
         node = node.get("properties", {}).get(part, {})
         if "oneOf" in node:
             node = {
@@ -189,7 +210,7 @@ def plan(config: Config, source: str, platform: str) -> Plan:
             observables={name: _observable(name, path) for name, path in config.observables.items()},
             table=TypeAdapter(Config).dump_python(config, mode="json", exclude_none=True),
         )
-        count(made.starts, landscape)
+        drawer(made.starts, landscape, made.seed)
     except ValidationError as error:
         raise UserError(f"{source}: tile.{_sentence(error)}") from error
     except UserError as error:
@@ -229,6 +250,8 @@ def _built_in(table: LossTable) -> Landscape:
 
     from mnemo_jax import losses
 
+    if table.dim is not None and "dim" in table.args:
+        raise UserError("loss.dim: is given in loss.args too; leave one of them out")
     args = dict(table.args) if table.dim is None else {**table.args, "dim": table.dim}
     landscape = losses.build(str(table.name), args)
     changes: dict[str, Any] = {
@@ -265,9 +288,28 @@ def _own(table: LossTable, function: Any, dim: int, name: str) -> Landscape:
     )
 
 
+RESERVED = (
+    "start",
+    "outcome",
+    "steps",
+    "point",
+    "stalls",
+    "stalled",
+    "final",
+    "x",
+    "loss",
+    "label",
+    "near",
+    "run",
+    "block",
+)
+
+
 def _observable(name: str, path: str) -> Any:
     from mnemo_jax.losses.function import from_path
 
     if not name.isidentifier():
         raise UserError(f"observables.{name}: is not a name; use letters, digits and _")
+    if name in RESERVED:
+        raise UserError(f"observables.{name}: is a column of every record; choose another name")
     return from_path(path, key=f"observables.{name}")

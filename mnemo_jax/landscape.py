@@ -82,9 +82,24 @@ class Landscape:
             raise UserError(f"loss.dim: {self.dim} is not a dimension; give 1 or more")
         for key in ("lower", "upper", "periodic"):
             object.__setattr__(self, key, _per_axis(key, getattr(self, key), self.dim))
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise UserError(f"loss.learning_rate: {self.learning_rate} is not a positive number")
+        for symmetry in self.symmetries:
+            _check(symmetry, self.dim)
         for axis, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
                 raise UserError(f"loss.lower, loss.upper: axis {axis} of the box is empty: [{low}, {high}]")
+
+
+def _check(symmetry: Symmetry, dim: int) -> None:
+    """Refuse a symmetry whose axes or blocks do not fit the dimension."""
+    axes = range(dim) if symmetry.axes is None else symmetry.axes
+    if not len(axes) or len(set(axes)) < len(axes) or not all(0 <= axis < dim for axis in axes):
+        raise UserError(f"loss.symmetry: axes {list(axes)} are not different axes among 0 to {dim - 1}")
+    if symmetry.block < 1 or len(axes) % symmetry.block:
+        raise UserError(f"loss.symmetry: {len(axes)} axes do not divide into blocks of {symmetry.block}")
+    if symmetry.kind == "rotation" and symmetry.block not in (2, 3):
+        raise UserError(f"loss.symmetry: a rotation turns blocks of 2 or 3 coordinates, not {symmetry.block}")
 
 
 def _per_axis(key: str, value: float | bool | Sequence[Any], dim: int) -> tuple[Any, ...]:

@@ -1,5 +1,6 @@
 """A plan: everything a run is told, with nothing left open, and the words and hash it is recorded by."""
 
+import functools
 import hashlib
 import inspect
 import json
@@ -129,6 +130,8 @@ def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Opt
 
 def function_words(function: Callable[..., Any]) -> dict[str, str]:
     """Return name and source hash of a function, so that an edited loss is another run."""
+    while isinstance(function, functools.partial):
+        function = function.func
     name = f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', repr(type(function).__name__))}"
     try:
         source = inspect.getsource(inspect.getmodule(function) or function)

@@ -1,5 +1,6 @@
 """Where starts come from: start number ``i`` is a pure function of the seed and ``i``."""
 
+import math
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -84,7 +85,9 @@ def count(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape
         case Grid(shape=shape):
             if len(shape) != landscape.dim:
                 raise UserError(f"starts.shape: {len(shape)} numbers for {landscape.dim} axes")
-            return int(np.prod(shape, dtype=np.int64))
+            if math.prod(shape) >= 1 << 62:
+                raise UserError(f"starts.shape: {list(shape)} has more cells than can be numbered")
+            return math.prod(shape)
         case Points():
             return len(_given(starts, landscape.dim))
         case Sobol(count=number):
