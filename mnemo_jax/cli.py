@@ -206,7 +206,7 @@ def _start_jax(devices: int | None) -> str:
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", devices or cores)
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # see mnemo_jax/devices.py
-    if jax.config.read("jax_compilation_cache_dir") is None:
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(home / "mnemo_jax" / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -31,7 +31,8 @@ def examine(devices: int | None) -> dict[str, Any]:
         "devices": f"{len(used)} of {len(found)}",
         "device memory": f"{memory / 2**30:.1f} GiB" if memory else "the machine's",
         "double precision": f"{works} works; descents run in float64 unless the config says float32",
-        "compiled programs": jax.config.read("jax_compilation_cache_dir") or "not kept",
+        "compiled programs": jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+        or "not kept",
     }
     for dim in (1, 2, 10, 100):
         tile = default_tile(dim, kind.platform)

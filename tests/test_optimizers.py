@@ -14,7 +14,7 @@ import pytest
 from mnemo_jax.calculus import Loss
 from mnemo_jax.descent import Rules, descend
 from mnemo_jax.errors import UserError
-from mnemo_jax.optimizers import REFUSED, Optimizer, Schedule, factories, parse, takes_learning_rate
+from mnemo_jax.optimizers import REFUSED, Optimizer, Schedule, Transformation, factories, parse, takes_learning_rate
 from mnemo_jax.types import Outcome, Tile
 
 CURVATURE, CENTRE = np.array([1.0, 2.0, 5.0]), np.array([0.3, -0.2, 0.1])
@@ -109,6 +109,19 @@ def test_engine_equals_a_plain_loop_over_optax(name):
     x = ends(parse(table(name)), RATE if rate else None)
     assert np.max(np.abs(x - STARTS)) > 1e-4, "the test must see the starts move"
     np.testing.assert_allclose(x, plain_loop(made, STARTS), rtol=1e-10, atol=1e-12)
+
+
+def test_value_gradient_and_function_are_those_at_the_point():
+    def update(updates, state, params, *, value, grad, value_fn):
+        return -(0.001 * value + 0.002 * value_fn(params + 1.0)) * updates - 0.01 * grad, state
+
+    made = optax.GradientTransformationExtraArgs(lambda params: (), update)
+    expected = STARTS
+    for _ in range(STEPS):
+        value, ahead = (0.5 * np.sum(CURVATURE * (x - CENTRE) ** 2, axis=1) for x in (expected, expected + 1.0))
+        rate = 0.01 + 0.001 * value + 0.002 * ahead
+        expected = expected - rate[:, None] * CURVATURE * (expected - CENTRE)
+    np.testing.assert_allclose(ends(Transformation(made)), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
