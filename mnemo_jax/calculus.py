@@ -42,6 +42,7 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
     Raises:
         UserError: the loss fails, returns no scalar, or leaves the chosen precision.
     """
+    dtype = jnp.dtype(dtype)
     args = {key: _cast(key, value, dtype) for key, value in landscape.args.items()}
     x = jax.ShapeDtypeStruct((landscape.dim,), dtype)
     loss = Loss(landscape.loss, landscape.unravel, scalar=False)
@@ -51,10 +52,10 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
         out = _shape(loss, x, args, landscape.name)
     if not hasattr(out, "shape") or out.shape != ():
         shape = getattr(out, "shape", type(out).__name__)
-        raise UserError(f"loss {landscape.name!r} returns {shape}, not a scalar; sum or average its parts")
+        raise UserError(f"loss: {landscape.name!r} returns {shape}, not a scalar; sum or average its parts")
     if out.dtype != dtype:
         raise UserError(
-            f"loss {landscape.name!r} returns {out.dtype} for a point in {jnp.dtype(dtype)}; a constant array "
+            f"loss: {landscape.name!r} returns {out.dtype} for a point in {dtype}; a constant array "
             "inside it probably has another precision: build it with dtype=x.dtype"
         )
     return loss, args
@@ -67,9 +68,9 @@ def _shape(loss: Loss, x: jax.ShapeDtypeStruct, args: Args, name: str) -> Any:
         if getattr(out, "shape", None) == ():
             jax.eval_shape(jax.grad(loss), x, args)
     except jax.errors.JAXTypeError as error:
-        raise UserError(f"loss {name!r} is not a pure JAX function: {_first_line(error)}") from error
+        raise UserError(f"loss: {name!r} is not a pure JAX function: {_first_line(error)}") from error
     except Exception as error:  # whatever a user's function raises is the user's to read, in one line
-        raise UserError(f"loss {name!r} fails: {type(error).__name__}: {_first_line(error)}") from error
+        raise UserError(f"loss: {name!r} fails: {type(error).__name__}: {_first_line(error)}") from error
     return out
 
 

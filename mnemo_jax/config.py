@@ -12,9 +12,10 @@ from annotated_types import Ge, Le
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as choice
 
+from mnemo_jax.calculus import loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape, Symmetry
-from mnemo_jax.plan import Plan, Recording, complete, default_tile, function_words
+from mnemo_jax.plan import DENSE, Plan, Recording, complete, default_tile, function_words
 from mnemo_jax.starts import Starts, drawer
 from mnemo_jax.stopping import Stop
 from mnemo_jax.types import Tile
@@ -187,10 +188,14 @@ def plan(config: Config, source: str, platform: str) -> Plan:
     Raises:
         UserError: what the config asks for does not exist or does not fit together.
     """
+    import jax
+
     from mnemo_jax import optimizers
 
     try:
         landscape, words = _landscape(config.loss)
+        with jax.enable_x64(True):
+            loss_of(landscape, config.precision)
         optimizer = complete(optimizers.parse(config.optimizer), landscape)
         given = {
             key: value for key, value in vars(config.tile).items() if value is not None and not key.startswith("_")
@@ -227,6 +232,8 @@ def _landscape(table: LossTable) -> tuple[Landscape, dict[str, Any]]:
     given = [key for key in ("name", "expression", "function") if getattr(table, key) is not None]
     if len(given) != 1:
         raise UserError(f"loss: give exactly one of name, expression and function, not {' and '.join(given) or 'none'}")
+    if table.dim is not None and table.dim > DENSE:
+        raise UserError(f"loss.dim: {table.dim} is above {DENSE}, beyond which points are not classified yet")
     match given[0]:
         case "name":
             return _built_in(table), {"name": table.name}

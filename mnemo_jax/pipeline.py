@@ -400,7 +400,7 @@ def _observed(x: Array, *, function: Callable[..., Any]) -> Array:
 
 def _journal(folder: Path, entry: dict[str, Any]) -> None:
     with suppress(OSError), open(folder / "journal.jsonl", "a") as file:
-        file.write(json.dumps(entry) + "\n")
+        file.write("\n" + json.dumps(entry))  # first, so that a line cut short by a kill spoils no other
 
 
 def _paths(prepared: Prepared, folder: Path) -> None:

@@ -158,7 +158,7 @@ def read_table(path: Path) -> pa.Table:
     """
     try:
         return pq.read_table(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         reason = str(error).split("\n", 1)[0]
         raise UserError(f"{path}: is missing or damaged ({reason}); run the config again to make it anew") from error
 
@@ -167,7 +167,7 @@ def is_whole(path: Path) -> bool:
     """Whether a Parquet file is there and its footer can be read."""
     try:
         pq.read_metadata(path)
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, pa.ArrowException):
         return False
     return True
 

@@ -83,7 +83,7 @@ def _ordered(members: np.ndarray, tie: float) -> np.ndarray:
 
 
 def _rotated(members: np.ndarray) -> np.ndarray:
-    """Turn each cloud of members about the origin: the farthest on the first axis, the next in the half-plane."""
+    """Turn each cloud of members about the origin: the first on the first axis, the next in the half-plane."""
     out = np.empty_like(members)
     for k, cloud in enumerate(members):
         radii = np.linalg.norm(cloud, axis=1)
