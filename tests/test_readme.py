@@ -1,0 +1,54 @@
+"""What the README shows is there and works."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+import mnemo_jax
+from mnemo_jax import config
+from mnemo_jax.cli import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = set(typer.main.get_command(app).commands)
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_every_command_is_named_and_every_named_command_is_there():
+    named = set(re.findall(r"mnemo ([a-z]+)\b(?!:)", README)) | {"list", "show", "tune", "schema"}
+    assert named <= COMMANDS
+    for command in COMMANDS:
+        assert re.search(rf"`?(mnemo )?{command}\b", README), command
+
+
+def test_configs_parse():
+    for text in blocks("toml"):
+        config.plan(config.parse(tomllib.loads(text), "README.md"), "README.md", "cpu")
+    for path in (ROOT / "configs").glob("**/*.toml"):
+        config.plan(config.read(path), str(path), "cpu")
+
+
+def test_ci_finds_the_second_command():
+    lines = [line for line in README.splitlines() if "./check" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("python3 -m venv")
+
+
+@pytest.mark.parametrize("name", mnemo_jax.__all__)
+def test_public_names_are_there_and_documented(name):
+    member = getattr(mnemo_jax, name)
+    assert member.__doc__
+    assert not member.__doc__.startswith(f"{name}(")  # the signature that dataclasses write themselves
+
+
+def test_python_example_runs():
+    (text,) = blocks("python")
+    shortened = text.replace("starts=20_000", "starts=200, devices=1").replace('out="runs"', "out=None")
+    assert shortened != text
+    exec(compile(shortened, "README.md", "exec"), {})
