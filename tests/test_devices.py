@@ -1,0 +1,61 @@
+"""Devices work side by side where that is safe, and take turns where it is not."""
+
+import threading
+import time
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from mnemo_jax.calculus import Loss, calls_lapack
+from mnemo_jax.devices import Devices
+from mnemo_jax.errors import UserError
+
+
+def together(devices):
+    """Return how many parts were at work at the same time."""
+    inside, most, lock = set(), [0], threading.Lock()
+
+    def work(part):
+        with lock:
+            inside.add(part)
+            most[0] = max(most[0], len(inside))
+        time.sleep(0.2)
+        with lock:
+            inside.remove(part)
+        return part, jnp.ones(1).devices().pop(), jnp.ones(1).dtype
+
+    with devices:
+        done = [future.result() for future in devices.each(work)]
+    assert [part for part, _, _ in done] == list(range(len(done)))
+    assert [device for _, device, _ in done] == jax.local_devices()[: len(done)]
+    assert {str(dtype) for _, _, dtype in done} == {"float64"}
+    return most[0]
+
+
+def test_side_by_side_or_in_turn():
+    assert together(Devices(3)) == 3
+    assert together(Devices(3, linear_algebra=True)) == 1
+
+
+def test_no_more_devices_than_there_are():
+    for number in (0, 99):
+        with pytest.raises(UserError, match=f"--devices {number}"):
+            Devices(number)
+
+
+@pytest.mark.parametrize(
+    ("loss", "calls"),
+    [
+        (lambda x: jnp.sum(x**4) * jnp.exp(x[0]), False),
+        (lambda x: x @ x, False),
+        (lambda x: jnp.linalg.solve(jnp.eye(2) + jnp.outer(x, x), x)[0], True),
+        (lambda x: jnp.sum(jnp.linalg.eigvalsh(jnp.eye(2) + jnp.outer(x, x))), True),
+        (
+            lambda x: jnp.sum(jnp.linalg.svd(jnp.eye(2) + jnp.outer(x, x))[1]),
+            True,
+        ),
+    ],
+)
+def test_linear_algebra_in_a_loss_is_seen(loss, calls):
+    assert calls_lapack(Loss(loss, None, False), 2, {}) == calls
