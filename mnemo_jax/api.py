@@ -14,7 +14,7 @@ from mnemo_jax import losses, pipeline
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Transformation, checked
-from mnemo_jax.plan import Plan, Recording, complete, default_tile, function_words
+from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_words
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform
 from mnemo_jax.stopping import Stop
@@ -80,7 +80,7 @@ def survey(
         loss=function_words(landscape.loss),
         starts=_starts(starts),
         optimizer=complete(_optimizer(optimizer, learning_rate), landscape),
-        stop=stop or Stop(),
+        stop=complete_stop(stop or Stop(), landscape),
         tile=tile or default_tile(landscape.dim, platform),
         recording=recording or Recording(),
         seed=seed,

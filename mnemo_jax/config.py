@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as choice
 from mnemo_jax.calculus import loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape, Symmetry
-from mnemo_jax.plan import DENSE, Plan, Recording, complete, default_tile, function_words
+from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile, function_words
 from mnemo_jax.starts import Starts, drawer
 from mnemo_jax.stopping import Stop
 from mnemo_jax.types import Tile
@@ -207,7 +207,7 @@ def plan(config: Config, source: str, platform: str) -> Plan:
             loss=words,
             starts=config.starts,
             optimizer=optimizer,
-            stop=config.stop,
+            stop=complete_stop(config.stop, landscape),
             tile=Tile(**{**vars_of(default), **given}),
             recording=config.record,
             seed=config.seed,

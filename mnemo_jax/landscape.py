@@ -57,6 +57,7 @@ class Landscape:
         lower, upper: the box starts are drawn from, ``[dim]`` each (one number stands for all axes).
         args: keyword arguments of the loss (numbers or arrays), traced: other values need no new compilation.
         learning_rate: step size that suits plain gradient descent in the box, or None.
+        max_steps: steps that descents with that learning rate may need, where 20,000 are too few, or None.
         periodic: per axis, whether ``lower`` and ``upper`` are the same place.
         symmetries: maps that leave the loss unchanged.
         known: critical points known beforehand.
@@ -71,6 +72,7 @@ class Landscape:
     formula: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
     learning_rate: float | None = None
+    max_steps: int | None = None
     periodic: tuple[bool, ...] = ()
     symmetries: tuple[Symmetry, ...] = ()
     known: tuple[KnownPoint, ...] = ()

@@ -5,7 +5,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation, takes_learning_rate
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count
-from mnemo_jax.stopping import Stop
+from mnemo_jax.stopping import MAX_STEPS, Stop
 from mnemo_jax.types import Tile
 
 DENSE = 512  # coordinates up to which Hessians are written out
@@ -126,6 +126,11 @@ def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Opt
     if optimizer.name == "sgd" and landscape.learning_rate is not None:
         return Optimizer(optimizer.name, landscape.learning_rate, optimizer.args)
     raise UserError(f"optimizer.learning_rate: {optimizer.name} needs one for the loss {landscape.name!r}")
+
+
+def complete_stop(stop: Stop, landscape: Landscape) -> Stop:
+    """Return the stop rules with a number of steps: the landscape's own, or 20,000."""
+    return stop if stop.max_steps is not None else replace(stop, max_steps=landscape.max_steps or MAX_STEPS)
 
 
 def function_words(function: Callable[..., Any]) -> dict[str, str]:

@@ -152,7 +152,7 @@ def test_defaults_are_filled_in(plan):
     assert made.starts == starts.Uniform(count=1000)
     assert made.landscape.lower == rastrigin(2).lower
     assert (made.seed, made.precision) == (0, "float64")
-    assert (made.stop, made.recording) == (Stop(), Recording())
+    assert (made.stop, made.recording) == (Stop(max_steps=20_000), Recording())
     # a tile that fits the second-level cache, whatever the dimension
     for dim in (1, 10, 100, 500):
         lanes = plan(f"loss.dim={dim}").tile.lanes

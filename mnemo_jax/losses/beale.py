@@ -36,5 +36,6 @@ def beale() -> Landscape:
         name="beale",
         formula="(1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2",
         learning_rate=2e-5,
+        max_steps=4_000_000,
         known=table(_POINTS),
     )

@@ -45,5 +45,6 @@ def goldstein_price() -> Landscape:
         formula="[1 + (x + y + 1)^2 (19 - 14 x + 3 x^2 - 14 y + 6 x y + 3 y^2)]"
         " [30 + (2 x - 3 y)^2 (18 - 32 x + 12 x^2 + 48 y - 36 x y + 27 y^2)]",
         learning_rate=1e-6,
+        max_steps=400_000,
         known=table(_POINTS),
     )

@@ -40,5 +40,6 @@ def power(k: Annotated[int, Field(ge=2, le=20)] = 4) -> Landscape:
         name="power",
         formula=f"x^{k}",
         learning_rate=1.0 / (k * (k - 1)),
+        max_steps=2_000_000,
         known=(KnownPoint((0.0,), 0.0, "saddle" if k % 2 else "minimum", index=0, nullity=int(k > 2)),),
     )

@@ -34,6 +34,7 @@ def rosenbrock(dim: Annotated[int, Field(ge=2)] = 2) -> Landscape:
         name="rosenbrock",
         formula="sum_{i<dim} 100 (x_{i+1} - x_i^2)^2 + (1 - x_i)^2",
         learning_rate=2e-4,
+        max_steps=400_000,
         known=tuple(known),
     )
 
