@@ -14,7 +14,7 @@ from mnemo_jax import losses, pipeline
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Transformation, checked
-from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_words
+from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_name
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform
 from mnemo_jax.stopping import Stop
@@ -77,7 +77,7 @@ def survey(
     plan = Plan(
         name=_folder_name(name or landscape.name),
         landscape=landscape,
-        loss=function_words(landscape.loss),
+        loss={"function": function_name(landscape.loss)},
         starts=_starts(starts),
         optimizer=complete(_optimizer(optimizer, learning_rate), landscape),
         stop=complete_stop(stop or Stop(), landscape),

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as choice
 from mnemo_jax.calculus import loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape, Symmetry
-from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile, function_words
+from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile
 from mnemo_jax.starts import Starts, drawer
 from mnemo_jax.stopping import Stop
 from mnemo_jax.types import Tile
@@ -248,8 +248,7 @@ def _landscape(table: LossTable) -> tuple[Landscape, dict[str, Any]]:
             function = from_path(str(table.function))
             if table.dim is None:
                 raise UserError("loss.dim: is missing; a function does not say how many coordinates it takes")
-            words = {"path": table.function, **function_words(function)}
-            return _own(table, function, table.dim, str(table.function)), words
+            return _own(table, function, table.dim, str(table.function)), {"path": table.function}
 
 
 def _built_in(table: LossTable) -> Landscape:

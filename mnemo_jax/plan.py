@@ -2,18 +2,20 @@
 
 import functools
 import hashlib
-import inspect
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import jax
 import numpy as np
 from annotated_types import Ge, Le
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as choice
 
+from mnemo_jax.calculus import loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation, takes_learning_rate
@@ -88,14 +90,26 @@ class Plan:
             "name": self.name,
             "seed": self.seed,
             "precision": self.precision,
-            "loss": {**self.loss, **_landscape_words(self.landscape)},
+            "loss": {**self.loss, **_landscape_words(self.landscape), "program": self._loss_program()},
             "starts": {**_plain(self.starts), **_points_hash(self.starts)},
-            "optimizer": _optimizer_words(self.optimizer),
+            "optimizer": _optimizer_words(self.optimizer, self.landscape.dim),
             "stop": _plain(self.stop),
             "tile": _plain(self.tile),
             "record": {**_plain(self.recording), "block": self.block},
-            "observables": {name: function_words(function) for name, function in self.observables.items()},
+            "observables": {
+                name: {"function": function_name(function), "program": program_hash(function, self._example())}
+                for name, function in self.observables.items()
+            },
         }
+
+    def _example(self) -> np.ndarray:
+        """Return a point for tracing."""
+        return np.zeros(self.landscape.dim)
+
+    def _loss_program(self) -> str:
+        with jax.enable_x64(True):
+            loss, args = loss_of(self.landscape, np.float64)
+        return program_hash(loss, self._example(), args)
 
     def digest(self) -> str:
         """Return the first eight hex digits of the resolved plan's SHA-256."""
@@ -133,16 +147,36 @@ def complete_stop(stop: Stop, landscape: Landscape) -> Stop:
     return stop if stop.max_steps is not None else replace(stop, max_steps=landscape.max_steps or MAX_STEPS)
 
 
-def function_words(function: Callable[..., Any]) -> dict[str, str]:
-    """Return name and source hash of a function, so that an edited loss is another run."""
+def function_name(function: Callable[..., Any]) -> str:
+    """Return ``module:name`` of a function, as far as it has one."""
     while isinstance(function, functools.partial):
         function = function.func
-    name = f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', repr(type(function).__name__))}"
-    try:
-        source = inspect.getsource(inspect.getmodule(function) or function)
-    except (OSError, TypeError):
-        source = repr(function) if not hasattr(function, "__code__") else function.__code__.co_code.hex()
-    return {"function": name, "source": hashlib.sha256(source.encode()).hexdigest()[:16]}
+    return f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', type(function).__name__)}"
+
+
+def program_hash(function: Callable[..., Any], *example: Any) -> str:
+    """Return a hash of what a function computes: its traced program with all constants in it.
+
+    Whatever changes the numbers changes the program: the source, a helper of another module, a closure, a global. Its
+    text is hashed without the addresses of Python objects in it.
+    """
+    with jax.enable_x64(True):
+        traced = jax.make_jaxpr(function)(*example)
+    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr)).encode())
+    for constant in _constants(traced):
+        digest.update(np.ascontiguousarray(constant).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _constants(program: Any) -> Iterator[Any]:
+    """Yield every array and number inside a traced program; its text rounds them."""
+    yield from getattr(program, "consts", ())
+    for equation in getattr(program, "jaxpr", program).eqns:
+        yield from (variable.val for variable in equation.invars if hasattr(variable, "val"))
+        for parameter in equation.params.values():
+            for part in parameter if isinstance(parameter, tuple | list) else (parameter,):
+                if hasattr(getattr(part, "jaxpr", part), "eqns"):
+                    yield from _constants(part)
 
 
 def _power_of_two(value: float) -> int:
@@ -180,9 +214,14 @@ def _points_hash(starts: Any) -> dict[str, str]:
         raise UserError(f"starts.path: cannot read {starts.path!r}: {error.strerror}") from error
 
 
-def _optimizer_words(optimizer: Optimizer | Transformation) -> dict[str, Any]:
+def _optimizer_words(optimizer: Optimizer | Transformation, dim: int) -> dict[str, Any]:
     if isinstance(optimizer, Transformation):
-        return {"name": "custom", **function_words(optimizer.transformation.update)}
+
+        def once(x: Any) -> Any:
+            made = optimizer.build()
+            return made.update(x, made.init(x), x, value=x[0], grad=x, value_fn=lambda y: y @ y)
+
+        return {"name": "custom", "program": program_hash(once, np.zeros(dim))}
 
     def word(value: Any) -> Any:
         return {"schedule": value.name, **dict(value.args)} if isinstance(value, Schedule) else value
