@@ -158,7 +158,8 @@ def program_hash(function: Callable[..., Any], *example: Any) -> str:
     """Return a hash of what a function computes: its traced program with all constants in it.
 
     Whatever changes the numbers changes the program: the source, a helper of another module, a closure, a global. Its
-    text is hashed without the addresses of Python objects in it.
+    text is hashed without the addresses of Python objects in it. As jax traces a function once in a process, a global
+    changed under the same function object counts in the next process only, and only there changes the numbers.
     """
     with jax.enable_x64(True):
         traced = jax.make_jaxpr(function)(*example)
