@@ -108,6 +108,9 @@ def notes(record: Record) -> list[str]:
         lines.append(f"{summary['uncatalogued']:,} starts reached points beyond the catalogue's size: uncatalogued.")
     if summary["ambiguous"]:
         lines.append(f"Labels {summary['ambiguous'][:10]} are wide against the gap to their neighbours: ambiguous.")
+    outside = int((~record.inside_box & (record.shares.count > 0)).sum())
+    if outside:
+        lines.append(f"{outside:,} of the points that starts reached lie outside the box.")
     families = [p["family"] for p in record.points(ROWS)]
     if "joined" in families:
         lines.append("A flat family is one row: its points are joined by a walk along the null space.")
