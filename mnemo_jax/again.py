@@ -13,8 +13,10 @@ from mnemo_jax import pipeline, store
 from mnemo_jax.descent import follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
+from mnemo_jax.labelling import Judge
 from mnemo_jax.plan import Plan
 from mnemo_jax.record import Record, load
+from mnemo_jax.symmetry import canonical
 from mnemo_jax.types import Kind, Outcome, Tile
 
 SHOWN = 60  # steps of a path that are printed, spaced evenly in the logarithm of the step
@@ -50,7 +52,7 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
         found = prepared.judge.points(path[-1:], np.array([outcome == Outcome.CONVERGED]))
         end = None
         if not found.left[0]:
-            end = _end(record, found, prepared.judge.metric)
+            end = _end(record, found, prepared.judge)
     told = {
         "start": number,
         "outcome": outcome.word,
@@ -72,13 +74,11 @@ def _plan(record: Record) -> Plan:
     return replace(plan, precision="float64", tile=Tile(lanes=1, steps=1))
 
 
-def _end(record: Record, found: Any, metric: Any) -> dict[str, Any]:
-    from mnemo_jax.symmetry import canonical
-
-    where = canonical(found.x, _plan(record).landscape)
-    distance = metric.between(record.catalogue.x, where) if len(record.catalogue.x) else np.array([np.inf])
+def _end(record: Record, found: Any, judge: Judge) -> dict[str, Any]:
+    where = canonical(found.x, judge.landscape)
+    distance = judge.metric.between(record.catalogue.x, where) if len(record.catalogue.x) else np.array([np.inf])
     near = int(np.argmin(distance))
-    label = near if distance[near] <= 1e-5 * metric.length else None
+    label = near if distance[near] <= 1e-5 * judge.metric.length else None
     return {
         "x": where[0],
         "loss": found.loss[0],

@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,6 @@ from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile
 from mnemo_jax.starts import Starts, drawer
 from mnemo_jax.stopping import Stop
-from mnemo_jax.types import Tile
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 PerAxis = float | tuple[float, ...]
@@ -208,7 +208,7 @@ def plan(config: Config, source: str, platform: str) -> Plan:
             starts=config.starts,
             optimizer=optimizer,
             stop=complete_stop(config.stop, landscape),
-            tile=Tile(**{**vars_of(default), **given}),
+            tile=replace(default, **given),
             recording=config.record,
             seed=config.seed,
             precision=config.precision,
@@ -221,11 +221,6 @@ def plan(config: Config, source: str, platform: str) -> Plan:
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
     return made
-
-
-def vars_of(value: Any) -> dict[str, Any]:
-    """Return a frozen choice's fields as a dict."""
-    return {key: getattr(value, key) for key in value.__dataclass_fields__}
 
 
 def _landscape(table: LossTable) -> tuple[Landscape, dict[str, Any]]:
@@ -252,8 +247,6 @@ def _landscape(table: LossTable) -> tuple[Landscape, dict[str, Any]]:
 
 
 def _built_in(table: LossTable) -> Landscape:
-    from dataclasses import replace
-
     from mnemo_jax import losses
 
     if table.dim is not None and "dim" in table.args:

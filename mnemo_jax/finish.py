@@ -24,7 +24,7 @@ LABELLED = (Outcome.CONVERGED.word, Outcome.FINISHED.word)
 DURATIONS = (10, 100, 1000, 10_000)  # steps, at which the share of starts that stalled longer is given
 
 
-def finish(plan: Plan, folder: Path, judge: Judge, grad_tol: float) -> None:
+def finish(plan: Plan, folder: Path, judge: Judge) -> None:
     """Write catalogue, labels and summary of a record whose blocks are all there."""
     names = sorted(path.name for path in (folder / "starts").glob("*.parquet"))
     tables = [points_of(store.read_table(folder / "points" / name)) for name in names]
@@ -44,7 +44,7 @@ def finish(plan: Plan, folder: Path, judge: Judge, grad_tol: float) -> None:
         pa.table({"block": blocks, "point": points, "label": store.nullable(labels.astype(np.int64))}),
     )
     view = _Rows(plan, folder, names, np.split(labels, np.cumsum(sizes)[:-1]), len(catalogue.x))
-    summary = _summary(plan, catalogue, view, grad_tol)
+    summary = _summary(plan, catalogue, view, judge.grad_tol)
     summary["ambiguous"] = ambiguous(catalogue, judge.metric).tolist()
     summary["scales"] = {name: float(value) for name, value in judge.scales._asdict().items()}
     picture(plan, folder, judge)
@@ -87,7 +87,6 @@ class _Rows:
         self.outcomes = dict.fromkeys((outcome.word for outcome in REPORTED), 0)
         self.counts = np.zeros(size, np.int64)
         self.steps = _Histograms(size)
-        self.longest = np.zeros(len(DURATIONS), np.int64)
         self.totals = dict.fromkeys(("starts", "stalls", "steps", "stalling"), 0)
         self.observed: dict[str, list[np.ndarray]] = {name: [] for name in plan.observables}
         self.replicates = np.zeros((SCRAMBLINGS, size), np.int64) if isinstance(plan.starts, Sobol) else None

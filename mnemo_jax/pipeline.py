@@ -61,12 +61,9 @@ class Prepared(NamedTuple):
     loss: Loss
     args: Args
     draw: Draw
-    scales: Scales
     rules: Rules
     judge: Judge
     devices: Devices
-    grad_tol: float
-    exact_args: Args
 
 
 def run(
@@ -112,7 +109,7 @@ def run(
             report(Progress("catalogue", plan.count, plan.count))
             _paths(prepared, folder)
             clock.lap("paths")
-            finish(plan, folder, prepared.judge, prepared.grad_tol)
+            finish(plan, folder, prepared.judge)
             clock.lap("catalogue")
             _journal(
                 folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.seconds | {"total": clock.total()}}
@@ -219,7 +216,7 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     period = np.where(landscape.periodic, high - low, 0.0)
     metric = Metric(low, period, float(scales.length), float(curvature))
     judge = Judge(landscape, exact_loss, exact_args, scales, metric, devices, tolerance)
-    return Prepared(plan, loss, args, draw, scales, rules, judge, devices, tolerance, exact_args)
+    return Prepared(plan, loss, args, draw, rules, judge, devices)
 
 
 def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
