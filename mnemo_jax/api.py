@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from mnemo_jax import losses, pipeline
+from mnemo_jax.calculus import loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Transformation, checked
@@ -73,6 +74,12 @@ def survey(
     """
     if isinstance(landscape, str):
         landscape = losses.build(landscape)
+    if not isinstance(landscape, Landscape):
+        raise UserError("landscape: give a Landscape (a loss with its dim, lower and upper) or a built-in loss's name")
+    if precision not in ("float32", "float64"):
+        raise UserError(f"precision: {precision!r} is neither 'float32' nor 'float64'")
+    with jax.enable_x64(True):
+        loss_of(landscape, precision)
     platform = jax.devices()[0].platform
     plan = Plan(
         name=_folder_name(name or landscape.name),

@@ -7,6 +7,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from mnemo_jax.types import Kind
+
 MERGE = 1e-6  # box lengths within which two polished points of equal loss are the same
 
 
@@ -124,11 +126,11 @@ def candidates(x: np.ndarray, rows: np.ndarray, reach: np.ndarray, metric: Metri
 def cluster(table: Table, metric: Metric) -> np.ndarray:
     """Return the cluster number ``[n]`` of each point: linked when near *and* of equal loss, in any order of rows.
 
-    Two points are near within a millionth of the box length and both their errors.
+    Two points are near within a millionth of the box length and both their errors. Kinks need not have equal losses.
     """
     # Sorted by place, so that no choice below depends on the order of rows.
     order = np.argsort(table.x @ np.random.default_rng(5).standard_normal(table.x.shape[1]), kind="stable")
-    x, step, loss = table.x[order], table.step[order], table.loss[order]
+    x, step, loss, kink = table.x[order], table.step[order], table.loss[order], table.kind[order] == Kind.KINK
     size, root = MERGE * metric.length, 4.0 * np.sqrt(table.x.shape[1])
     rounding = 64 * np.finfo(float).eps * (np.abs(loss) + metric.curvature * metric.length**2)
     blurred = step > size
@@ -136,6 +138,7 @@ def cluster(table: Table, metric: Metric) -> np.ndarray:
     def linked(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         reach = size + step[a] + step[b]
         equal = np.abs(loss[a] - loss[b]) <= metric.curvature * reach**2 + rounding[a]
+        equal |= kink[a] & kink[b]  # the slope there may be of any size
         keep = equal & (metric.between(x[a], x[b]) <= reach)
         return a[keep], b[keep]
 

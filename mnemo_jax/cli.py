@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +37,12 @@ Devices = Annotated[
     int | None, typer.Option(help="Local devices to use; on CPU one per core by default.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Top = Annotated[int, typer.Option(help="Most points listed, those with most starts.", min=0)]
+Top = Annotated[
+    int | None,
+    typer.Option(
+        help="Most points listed, those with most starts: 20, or 1000 with --json.", min=0, show_default=False
+    ),
+]
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 
 
@@ -69,11 +75,12 @@ def run(
     devices: Devices = None,
     json_: Json = False,
     fresh: Annotated[bool, typer.Option(help="Begin a new record where one exists.")] = False,
-    top: Top = 1000,
+    top: Top = None,
 ) -> None:
     """Carry out a config, or go on with its unfinished record, and print what was found."""
     from mnemo_jax import config as configs
 
+    begun = datetime.now(UTC)
     read = configs.read(config, overrides or [])
     platform = _start_jax(devices)
     from mnemo_jax import pipeline, terminal
@@ -82,7 +89,9 @@ def run(
     imported = time.perf_counter() - BEGUN
     with terminal.progress() as report:
         record = pipeline.run(plan, out, devices=devices, fresh=fresh, report=report, warn=_warn, imported=imported)
-    _print(record.json(top)) if json_ else terminal.show(record)
+    if record.finished and record.finished < begun:
+        _warn("this run was finished before and is not computed again; --fresh would begin a new record")
+    _shown(record, json_, top)
 
 
 @app.command(name="list")
@@ -96,13 +105,11 @@ def list_(out: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("r
 
 @app.command()
 @guarded
-def show(run: Run, json_: Json = False, top: Top = 1000) -> None:
+def show(run: Run, json_: Json = False, top: Top = None) -> None:
     """Print what a run found."""
-    from mnemo_jax import terminal
     from mnemo_jax.record import load
 
-    record = load(run)
-    _print(record.json(top)) if json_ else terminal.show(record)
+    _shown(load(run), json_, top)
 
 
 @app.command()
@@ -123,7 +130,7 @@ def query(
     runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs; all in runs/ when none.")] = None,
     json_: Json = False,
 ) -> None:
-    """Ask a question in SQL (DuckDB) over the files of one or several runs."""
+    """Ask a question in SQL (DuckDB) over the files of runs; "DESCRIBE starts" lists the columns of a view."""
     from mnemo_jax.query import ask
 
     answer = ask(sql, runs)
@@ -218,6 +225,16 @@ def _start_jax(devices: int | None) -> str:
 
 def _warn(sentence: str) -> None:
     typer.echo(f"mnemo: {sentence}", err=True)
+
+
+def _shown(record: Any, json_: bool, top: int | None) -> None:
+    from mnemo_jax import record as records
+    from mnemo_jax import terminal
+
+    if json_:
+        _print(record.json(records.TOP if top is None else top))
+    else:
+        terminal.show(record, terminal.ROWS if top is None else top)
 
 
 def _print(value: Any) -> None:

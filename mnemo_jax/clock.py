@@ -33,6 +33,9 @@ class Clock:
         self.seconds[COMPILE] = self.seconds.get(COMPILE, 0.0) + min(compiling, spent)
         self.last, self.compiled = now, compiled
 
-    def total(self) -> float:
-        """Return the seconds since the clock was made, and those it was given."""
-        return self.before + time.perf_counter() - self.begun
+    def taken(self) -> dict[str, float]:
+        """Return the seconds by stage and in ``total`` since they were last taken, to be added up by who takes them."""
+        now = time.perf_counter()
+        seconds = self.seconds | {"total": self.before + now - self.begun}
+        self.seconds, self.before, self.begun = {}, 0.0, now
+        return seconds

@@ -1,11 +1,10 @@
 """Configs: TOML files with typed keys, dotted overrides, and one clear sentence for every mistake."""
 
-import difflib
 import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,10 +13,10 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as choice
 
 from mnemo_jax.calculus import loss_of
-from mnemo_jax.errors import UserError
+from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile
-from mnemo_jax.starts import Starts, drawer
+from mnemo_jax.starts import Grid, Normal, Points, Sobol, Starts, Uniform, drawer
 from mnemo_jax.stopping import Stop
 
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -91,7 +90,7 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Config:
         raise UserError(f"{path}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: is not TOML: {error}") from error
-    for override in overrides:
+    for override in sorted(overrides, key=lambda text: not text.startswith("starts.kind")):
         _override(table, override)
     return parse(table, str(path))
 
@@ -117,6 +116,17 @@ def _override(table: dict[str, Any], text: str) -> None:
         if not isinstance(table, dict):
             raise UserError(f"{text!r}: {part!r} is a value, not a table")
     table[parts[-1]] = _value(value.strip())
+    if parts == ["starts", "kind"]:
+        _leave_what_fits(table)
+
+
+def _leave_what_fits(starts: dict[str, Any]) -> None:
+    """Drop the keys that a file gave for another kind of starts; a kind that does not exist is told later."""
+    kinds: dict[Any, Any] = {kind.kind: kind for kind in (Uniform, Normal, Grid, Sobol, Points)}
+    if starts["kind"] in kinds:
+        known = {field.name for field in fields(kinds[starts["kind"]])}
+        for key in starts.keys() - known:
+            del starts[key]
 
 
 def _value(text: str) -> Any:
@@ -125,7 +135,8 @@ def _value(text: str) -> Any:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-    return int(value) if isinstance(value, float) and value.is_integer() and "." not in text else value
+    whole = isinstance(value, float) and value.is_integer() and ("e" in text.lower() or "." not in text)
+    return int(value) if whole else value
 
 
 TAGS = ("uniform", "normal", "grid", "sobol", "points")
@@ -142,9 +153,7 @@ def _sentence(error: ValidationError) -> str:
     match first["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
             known = _keys(path[:-1], first["loc"])
-            close = difflib.get_close_matches(path[-1], known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
-            return f"{key}: unknown key{hint}"
+            return f"{key}: unknown key{did_you_mean(path[-1], known)}"
         case "missing" | "missing_argument" | "missing_keyword_only_argument":
             return f"{key}: is missing"
         case "union_tag_invalid":

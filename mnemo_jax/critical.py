@@ -77,6 +77,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     kind = jnp.where(negative == 0, Kind.MINIMUM, jnp.where(negative == x.size, Kind.MAXIMUM, Kind.SADDLE))
     kind = jnp.where(null > 0, Kind.DEGENERATE, kind)
     kink = _kinked(grad, x, scales, probes)
+    broken = _broken(lambda y: loss(y, args), x, scales, probes)
     smallest = jnp.min(jnp.abs(values))
     value = loss(x, args)
     return Point(
@@ -91,7 +92,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
         radius=jnp.where(null > 0, 0.0, smallest / (4.0 * jnp.maximum(bound, 1e-3 * smallest / scales.length))),
         step=found.step,
         moved=found.moved,
-        left=jnp.where(kink, found.moved > KINK_STEP * scales.length, found.left) | ~jnp.isfinite(value),
+        left=jnp.where(kink, found.moved > KINK_STEP * scales.length, found.left) | broken,
     )
 
 
@@ -117,6 +118,18 @@ def _kinked(grad: Callable[[Array], Array], x: Array, scales: Scales, probes: Ar
     return jnp.any(jumps | bends | bursts) | ~jnp.all(jnp.isfinite(grad(x)))
 
 
+def _broken(value: Callable[[Array], Array], x: Array, scales: Scales, probes: Array) -> Array:
+    """Whether the loss has no value at ``x``, or grows without bound towards it, as at the pole of a logarithm.
+
+    A continuous loss changes less and less on the way; one with a pole does not.
+    """
+    wide = KINK_STEP * scales.length
+    steps = wide / KINK_SHRINK ** jnp.arange(3.0)
+    ahead = jax.vmap(lambda v: jax.vmap(lambda h: value(x + h * v))(steps))(jnp.concatenate([probes, -probes]))
+    far, near = jnp.abs(jnp.diff(ahead, axis=1)).T
+    return ~jnp.isfinite(value(x)) | jnp.any((near > 0.9 * far) & (near > 1e-3 * wide * scales.gradient))
+
+
 def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
     """Close in on the tip near ``x0 [d]`` by steps of fixed, geometrically shrinking length down the gradient."""
 
@@ -130,8 +143,7 @@ def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
     end = jnp.where(jnp.all(jnp.isfinite(jax.grad(loss)(x0, args))), end, x0)
     zero = jnp.zeros((), x0.dtype)
     point = classify(Polished(end, zero, zero, zero, jnp.array(True)), args, scales, loss=loss)
-    kink = (point.kind == Kind.KINK) & jnp.isfinite(point.loss)
-    return point._replace(moved=jnp.linalg.norm(end - x0), left=~kink)
+    return point._replace(moved=jnp.linalg.norm(end - x0), left=point.left | (point.kind != Kind.KINK))
 
 
 def _judged(x0: Array, near: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:

@@ -29,8 +29,9 @@ class Along(NamedTuple):
     """What the loss does along null directions, ``[n, directions]`` each.
 
     Attributes:
-        order: first derivative that does not vanish, 0 when none up to the eighth does: the direction is flat.
-        sign: sign of that derivative.
+        order: first derivative that does not vanish; 0 when none up to the eighth does (the direction is flat), or when
+            the loss on both sides contradicts it.
+        sign: sign of that derivative, or of the loss's change on both sides where they contradict it.
     """
 
     order: np.ndarray
@@ -50,14 +51,32 @@ def _directions(values: Array, vectors: Array, zero: Array, number: int) -> Arra
     return mix / jnp.linalg.norm(mix, axis=1, keepdims=True)
 
 
-def _taylor(x: Array, direction: Array, inverse: Array, args: Args, loss: Loss) -> Array:
-    """Return the derivatives of orders 1 to `ORDER` of the loss along the reduced curve."""
+def _taylor(x: Array, direction: Array, inverse: Array, args: Args, loss: Loss) -> tuple[Array, Array]:
+    """Return the derivatives of orders 1 to `ORDER` of the loss along the reduced curve, and those of the curve."""
     series = [direction]
     for _ in range(2, ORDER):
         _, out = jet(lambda y: jax.grad(loss)(y, args), (x,), ([*series, jnp.zeros_like(x)],))
         series.append(-inverse @ out[-1])
     _, out = jet(lambda y: loss(y, args), (x,), ([*series, jnp.zeros_like(x)],))
-    return jnp.stack(out)
+    return jnp.stack(out), jnp.stack(series)
+
+
+def _sides(x: Array, curve: Array, args: Args, scales: Scales, loss: Loss) -> Array:
+    """Return the signs of the loss's change ahead of and behind ``x`` along the curve ``[2]``, zeros for none.
+
+    The change is looked at as near to ``x`` as rounding lets it be seen.
+    """
+    factors = jnp.cumprod(jnp.arange(1.0, len(curve) + 1))
+
+    def change(t: Array) -> Array:
+        return loss(x + (t ** jnp.arange(1, len(curve) + 1) / factors) @ curve, args) - loss(x, args)
+
+    near = REACH * scales.length * 2.0 ** -jnp.arange(24.0)
+    both = jax.vmap(lambda t: jnp.stack([change(t), change(-t)]))(near)
+    rounding = 64 * jnp.finfo(x.dtype).eps * (jnp.abs(loss(x, args)) + scales.hessian * scales.length**2)
+    seen = jnp.all(jnp.abs(both) > rounding, axis=1)
+    last = jnp.max(jnp.where(seen, jnp.arange(len(near)), -1))
+    return jnp.where(last >= 0, jnp.sign(both[last]), 0.0)
 
 
 @partial(jax.jit, static_argnames=("loss", "number"))
@@ -69,8 +88,14 @@ def _look(
         values, vectors = jnp.linalg.eigh(0.5 * (matrix + matrix.T))
         regular = jnp.abs(values) > zero
         inverse = (vectors * jnp.where(regular, 1.0 / jnp.where(regular, values, 1.0), 0.0)) @ vectors.T
-        taylor = jax.vmap(lambda v: _taylor(x, v, inverse, args, loss))(_directions(values, vectors, zero, number))
-        return _first(taylor, step, scales)
+        taylor, curves = jax.vmap(lambda v: _taylor(x, v, inverse, args, loss))(
+            _directions(values, vectors, zero, number)
+        )
+        order, sign = _first(taylor, step, scales)
+        # A derivative that jumps at the point, as the third of |x|^3, says nothing: the loss itself tells.
+        ahead, behind = jax.vmap(lambda curve: _sides(x, curve, args, scales, loss))(curves).T
+        told = ahead * behind * jnp.where(order % 2 == 1, -1.0, 1.0) >= 0
+        return jnp.where(told, order, 0), jnp.where(told, sign, jnp.where(ahead == behind, ahead, 0.0))
 
     return jax.vmap(one)(x, zero, step)
 

@@ -17,9 +17,15 @@ class UserError(MnemoError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the closest known word, else the list of known words."""
+    """Return ``"; did you mean 'x'?"`` for the known words it may stand for, else the list of known words."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close += [name for name in names if len(word) > 1 and _abbreviates(word, name) and name not in close]
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {' or '.join(map(repr, close[:3]))}?"
     return f" (known: {', '.join(names)})" if names else ""
+
+
+def _abbreviates(word: str, name: str) -> bool:
+    """Whether a word is the beginning of a name or of its parts, as ``cosine`` and ``lr`` are."""
+    return name.startswith(word) or word == "".join(part[:1] for part in name.split("_"))

@@ -252,7 +252,7 @@ def _shares(plan: Plan, rows: _Rows) -> estimates.Shares:
     if rows.replicates is not None:
         return estimates.replicated(rows.replicates, plan.count // SCRAMBLINGS)
     if isinstance(plan.starts, Grid):
-        labels = np.concatenate(rows.cells).reshape(plan.starts.shape)
+        labels = np.concatenate(rows.cells).reshape(plan.starts.sizes(plan.landscape.dim))
         return estimates.gridded(labels, len(rows.counts), plan.landscape.periodic)
     if is_independent(plan.starts):
         return estimates.independent(rows.counts, plan.count)

@@ -36,7 +36,7 @@ from mnemo_jax.types import Outcome
 SCALE_STARTS = 4096  # uniform in the box, whose gradients set the landscape's gradient scale
 HESSIAN_STARTS = 64  # whose Hessians set its curvature
 STALL = 0.01  # of the gradient scale, below which a stall opens; it ends above twice that
-PICTURED = 12  # descents kept for the figures of one- and two-dimensional losses
+PICTURED = 12  # descents of two-dimensional losses kept for figures
 
 
 class Progress(NamedTuple):
@@ -111,9 +111,7 @@ def run(
             clock.lap("paths")
             finish(plan, folder, prepared.judge)
             clock.lap("catalogue")
-            _journal(
-                folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.seconds | {"total": clock.total()}}
-            )
+            _journal(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.taken()})
         return load(folder)
 
 
@@ -249,7 +247,7 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
         pending = [] if following is None else _begin(prepared, following)
         _write(prepared, folder, number, block, labelled)
         clock.lap("writing")
-        _journal(folder, {"block": number, "useful": useful, "total": total})
+        _journal(folder, {"block": number, "useful": useful, "total": total, "seconds": clock.taken()})
         progress = progress._replace(
             done=progress.done + len(block.x), useful=progress.useful + useful, steps=progress.steps + total
         )
@@ -401,24 +399,34 @@ def _journal(folder: Path, entry: dict[str, Any]) -> None:
 
 
 def _paths(prepared: Prepared, folder: Path) -> None:
-    """Follow the first starts once more and keep every point of their paths."""
+    """Follow some starts once more and keep every point: those that figures draw, then the first ones asked for."""
     plan = prepared.plan
-    number = max(plan.recording.paths, PICTURED if plan.landscape.dim <= 2 else 0)
-    number = min(number, plan.count)
-    if not number:
-        return
-    x0 = prepared.draw(0, number).astype(plan.precision)
+    paths = {start: _followed(prepared, start, 1)[0] for start in _pictured(plan)}
+    if asked := min(plan.recording.paths, plan.count):
+        paths |= dict(enumerate(_followed(prepared, 0, asked)))
+    if paths:
+        start, x = np.array(list(paths)), list(paths.values())
+        length = np.array([len(path) for path in x])
+        store.write_npz(folder / "paths.npz", {"start": start, "length": length, "x": np.concatenate(x)})
+
+
+def _pictured(plan: Plan) -> list[int]:
+    """Return a few starts from all over the run, as neighbours in number are neighbours in space on a grid."""
+    number = min(PICTURED, plan.count) if plan.landscape.dim == 2 else 0
+    part = np.random.default_rng(plan.seed).random(number)  # even steps would follow a grid's diagonal
+    return [int((k + part[k]) * plan.count / number) for k in range(number)]
+
+
+def _followed(prepared: Prepared, first: int, number: int) -> list[np.ndarray]:
+    """Return the paths of ``number`` starts from ``first`` on."""
+    plan = prepared.plan
     paths, _ = follow(
-        x0,
-        0,
+        prepared.draw(first, number).astype(plan.precision),
+        first,
         jax.random.key(plan.seed),
         prepared.args,
         prepared.rules,
         loss=prepared.loss,
         choice=plan.optimizer.traced(),
     )
-    length = np.array([len(path) for path in paths])
-    store.write_npz(
-        folder / "paths.npz",
-        {"x": np.concatenate(paths), "length": length, "kept": np.array(min(plan.recording.paths, plan.count))},
-    )
+    return paths

@@ -91,7 +91,7 @@ class Plan:
             "seed": self.seed,
             "precision": self.precision,
             "loss": {**self.loss, **_landscape_words(self.landscape), "program": self._loss_program()},
-            "starts": {**_plain(self.starts), **_points_hash(self.starts)},
+            "starts": _starts_words(self.starts, self.landscape.dim),
             "optimizer": _optimizer_words(self.optimizer, self.landscape.dim),
             "stop": _plain(self.stop),
             "tile": _plain(self.tile),
@@ -206,11 +206,14 @@ def _array_words(value: Any) -> Any:
     return {"shape": list(array.shape), "sha256": hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()}
 
 
-def _points_hash(starts: Any) -> dict[str, str]:
+def _starts_words(starts: Any, dim: int) -> dict[str, Any]:
+    words: dict[str, Any] = _plain(starts)
+    if isinstance(starts, Grid):
+        return words | {"shape": list(starts.sizes(dim))}
     if not isinstance(starts, Points) or starts.path is None:
-        return {}
+        return words
     try:
-        return {"sha256": hashlib.sha256(Path(starts.path).read_bytes()).hexdigest()}
+        return words | {"sha256": hashlib.sha256(Path(starts.path).read_bytes()).hexdigest()}
     except OSError as error:
         raise UserError(f"starts.path: cannot read {starts.path!r}: {error.strerror}") from error
 

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,36 +89,61 @@ class Record:
         slack = 1e-9 * (high - low)
         return np.all((self.catalogue.x >= low - slack) & (self.catalogue.x <= high + slack), axis=1)
 
-    def blocks(self) -> Iterator[tuple[int, Path]]:
-        """Yield number and file of every block of starts."""
-        for path in sorted((self.path / "starts").glob("*.parquet")):
+    def blocks(self, first: int | None = None) -> Iterator[tuple[int, Path]]:
+        """Yield number and file of every block of starts, or of those that hold the ``first`` so many."""
+        needed = None if first is None else max(1, -(-first // self.config["record"]["block"]))
+        for path in sorted((self.path / "starts").glob("*.parquet"))[:needed]:
             yield int(path.stem), path
 
-    def starts(self, *columns: str) -> pa.Table:
+    def starts(self, *columns: str, first: int | None = None) -> pa.Table:
         """Return one row per start in order of their numbers, with ``label`` and ``near``, as an Arrow table.
 
         ``label`` is the catalogue number of the point a start reached, ``near`` that of the critical point nearest to
         where a start gave up (first 4096 starts of a run); both null for none.
-        """
-        parts = [self._labelled(store.read_table(path), block) for block, path in self.blocks()]
-        table = pa.concat_tables(parts, promote_options="permissive")
-        return table.select(list(columns)) if columns else table
 
-    def stalls(self) -> pa.Table:
-        """Return one row per stored stall, with ``label`` of the critical point it was at (null: a flat region)."""
+        Args:
+            columns: names of the columns wanted; all when there are none.
+            first: how many starts, from the first on; only their blocks are read. All when None.
+        """
+        return pa.concat_tables(self.start_blocks(*columns, first=first), promote_options="permissive").slice(0, first)
+
+    def start_blocks(self, *columns: str, first: int | None = None) -> Iterator[pa.Table]:
+        """Yield the rows of `starts` a whole block at a time, for runs that do not fit into memory."""
+        for block, path in self.blocks(first):
+            table = self._labelled(store.read_table(path), block)
+            yield table.select(list(columns)) if columns else table
+
+    def stalls(self, first: int | None = None) -> pa.Table:
+        """Return one row per stored stall, with ``label`` of the critical point it was at (null: a flat region).
+
+        With ``first`` only those of the first so many starts, and only their blocks are read.
+        """
         parts = []
-        for block, path in self.blocks():
+        for block, path in self.blocks(first):
             table = store.read_table(self.path / "stalls" / path.name)
             parts.append(table.drop_columns("point").append_column("label", self._label(table["point"], block)))
-        return pa.concat_tables(parts)
+        table = pa.concat_tables(parts)
+        return table if first is None else table.filter(pc.less(table["start"], first))
 
     def paths(self) -> list[np.ndarray]:
-        """Return the recorded paths of the first starts, ``[steps + 1, d]`` each; the config says how many."""
+        """Return the full paths of the first starts, ``[steps + 1, d]`` each: as many as the config's ``record.paths``.
+
+        `stored_paths` also has those that figures draw.
+        """
+        stored = self.stored_paths()
+        return [stored[start] for start in range(min(self.config["record"]["paths"], self.summary["starts"]))]
+
+    def stored_paths(self) -> dict[int, np.ndarray]:
+        """Return every full path in the record, ``[steps + 1, d]`` each, by the number of its start.
+
+        In two dimensions a few starts from all over the run come first, which figures draw, whatever the config asks.
+        """
         path = self.path / "paths.npz"
         if not path.exists():
-            return []
+            return {}
         with np.load(path) as file:
-            return np.split(file["x"], np.cumsum(file["length"])[:-1])
+            paths = np.split(file["x"], np.cumsum(file["length"])[:-1])
+            return dict(zip(file["start"].tolist(), paths, strict=True))
 
     @cached_property
     def _labels(self) -> pa.Table:
@@ -142,6 +168,12 @@ class Record:
     def to_pandas(self) -> Any:
         """Return the starts as a pandas data frame (pandas must be installed)."""
         return self.starts().to_pandas()
+
+    @cached_property
+    def finished(self) -> datetime | None:
+        """When the run was finished, None where its journal was lost."""
+        times = [entry["finished"] for entry in self._journal() if "finished" in entry]
+        return datetime.fromisoformat(times[-1]) if times else None
 
     def seconds(self) -> dict[str, float]:
         """Return wall-clock seconds by stage, summed over the sessions that made the record."""
@@ -203,7 +235,8 @@ class Record:
 
     def __repr__(self) -> str:
         minima = int(np.sum(self.catalogue.kind == KINDS.index("minimum")))
-        return f"Record({str(self.path)!r}: {self.summary['starts']} starts, {minima} minima)"
+        starts, size = self.summary["starts"], self.summary["catalogue_size"]
+        return f"Record({str(self.path)!r}: {starts:,} starts, {size:,} critical points of which {minima:,} minima)"
 
     def _repr_html_(self) -> str:
         """Return the catalogue as a table for notebooks."""
@@ -211,13 +244,13 @@ class Record:
         rows = []
         for point in self.points(20):
             low, high = point["interval"]
-            x = ", ".join(f"{v:.6g}" for v in point["x"][:6]) + (", …" if len(point["x"]) > 6 else "")
+            x = ", ".join(f"{tidy(v):.6g}" for v in point["x"][:6]) + (", …" if len(point["x"]) > 6 else "")
             share = f"{100 * point['share']:.3f} %"
             cells = [
                 point["label"],
                 point["kind"],
                 point["index"],
-                f"{point['loss']:.8g}",
+                f"{tidy(point['loss']):.8g}",
                 share,
                 f"{100 * low:.3f} – {100 * high:.3f} %",
                 x,
@@ -226,6 +259,11 @@ class Record:
         top = "".join(f"<th>{name}</th>" for name in head)
         title = html.escape(f"{self.summary['name']}: {self.summary['starts']:,} starts")
         return f"<b>{title}</b><table><thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def tidy(value: float) -> float:
+    """Return the value for a person to read, rounding noise around zero as zero."""
+    return 0.0 if abs(value) < 1e-12 else value
 
 
 def load(run: str | Path) -> Record:

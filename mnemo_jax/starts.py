@@ -48,10 +48,14 @@ class Normal:
 
 @choice(frozen=True, kw_only=True, config=_STRICT)
 class Grid:
-    """The centres of the cells of a grid over the box, the last axis varying fastest."""
+    """The centres of the cells of a grid over the box, the last axis varying fastest; one number is for every axis."""
 
     kind: Literal["grid"] = "grid"
-    shape: Annotated[tuple[Count, ...], MinLen(1)]
+    shape: Annotated[tuple[Count, ...], MinLen(1)] | Count
+
+    def sizes(self, dim: int) -> tuple[int, ...]:
+        """Return the number of cells along each of ``dim`` axes."""
+        return (self.shape,) * dim if isinstance(self.shape, int) else self.shape
 
 
 @choice(frozen=True, kw_only=True, config=_STRICT)
@@ -82,7 +86,8 @@ def count(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape
         UserError: the starts do not fit the landscape.
     """
     match starts:
-        case Grid(shape=shape):
+        case Grid():
+            shape = starts.sizes(landscape.dim)
             if len(shape) != landscape.dim:
                 raise UserError(f"starts.shape: {len(shape)} numbers for {landscape.dim} axes")
             if math.prod(shape) >= 1 << 62:
@@ -94,7 +99,10 @@ def count(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape
             per = number // SCRAMBLINGS
             if number % SCRAMBLINGS or per & (per - 1):
                 below = SCRAMBLINGS << max(0, per.bit_length() - 1)
-                raise UserError(f"starts.count: {number} is not 16 times a power of two, as sobol needs; take {below}")
+                raise UserError(
+                    f"starts.count: {number} is not 16 times a power of two, as sobol needs; "
+                    f"take {below} or {2 * below}"
+                )
             return number
         case _:
             return starts.count
@@ -120,8 +128,8 @@ def drawer(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscap
             if not np.all(scale >= 0):
                 raise UserError(f"starts.scale: {scale.tolist()} is negative")
             return partial(_keyed, jax.random.key(seed), mean, scale, total, jax.random.normal)
-        case Grid(shape=shape):
-            return partial(_cells, np.asarray(shape), low, high, total)
+        case Grid():
+            return partial(_cells, np.asarray(starts.sizes(landscape.dim)), low, high, total)
         case Sobol():
             return partial(_sobol, seed, low, high, total)
         case Points():

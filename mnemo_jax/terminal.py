@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -14,9 +15,10 @@ from rich.text import Text
 
 from mnemo_jax import store
 from mnemo_jax.pipeline import Progress as Done
-from mnemo_jax.record import Record
+from mnemo_jax.record import Record, tidy
 
-ROWS = 20  # of the table of points
+ROWS = 20  # of the table of points, unless asked for more
+MOST = 0.5  # of the starts, above which an outcome that says nothing of minima gets a word of advice
 WIDE = 6  # coordinates shown
 
 # Into a file or a pipe tables keep their natural width.
@@ -55,18 +57,20 @@ def progress() -> Iterator[Callable[[Done], None]]:
             bar.stop()
 
 
-def show(record: Record) -> None:
-    """Print a run's tables: points, outcomes, stalls, what may be missing, time, and where the record is."""
+def show(record: Record, top: int = ROWS) -> None:
+    """Print a run's tables: the ``top`` points, outcomes, stalls, what may be missing, time, where the record is."""
     summary = record.summary
     out.print(Text(sentence(record), style="bold"))
     out.print()
     if summary["catalogue_size"]:
-        out.print(_points(record))
+        out.print(_points(record, top))
     out.print(_outcomes(summary))
     if summary["stalls"]["total"]:
         out.print(_stalls(summary["stalls"]))
     for line in notes(record):
         out.print(line)
+    finished = f"{record.finished:%Y-%m-%d %H:%M} UTC" if record.finished else "at a time not noted"
+    out.print(f"Finished {finished} on {record.provenance['device']}.")
     out.print(f"Time: {_seconds(record.seconds())}.", soft_wrap=True)
     lanes = record.lane_steps()
     if lanes["total"]:
@@ -90,10 +94,20 @@ def sentence(record: Record) -> str:
     return f"{told} reached {found}; the largest basin holds {_percent(record.shares.share[best])} %{interval}"
 
 
+ADVICE = {
+    "non_finite": "Most descents met a loss or gradient that is no number: look at the loss over the whole box, or "
+    "take a smaller learning rate; `mnemo point RECORD 0` shows one.",
+    "escaped": "Most descents escaped: the loss falls without end there, or the learning rate is too large for its "
+    "curvature; `mnemo point RECORD 0` shows one.",
+    "out_of_steps": "Most descents ran out of steps: raise stop.max_steps or the learning rate, or lower the demand of "
+    "stop.grad_tol.",
+}
+
+
 def notes(record: Record) -> list[str]:
     """Return what else a reader must know, a sentence each."""
     summary, unseen = record.summary, record.summary["unseen"]
-    lines = []
+    lines = [advice for name, advice in ADVICE.items() if summary["outcomes"].get(name, 0) > MOST * summary["starts"]]
     if unseen["mass"] is None:
         lines.append(f"Unseen points: no estimate, since {unseen['reason']}.")
     elif record.shares.count.sum():
@@ -120,19 +134,20 @@ def notes(record: Record) -> list[str]:
     return lines
 
 
-def _points(record: Record) -> Table:
-    points = sorted(record.points(ROWS), key=lambda p: (-p["count"], p["label"]))
+def _points(record: Record, top: int) -> Table:
+    points = sorted(record.points(top), key=lambda p: (-p["count"], p["label"]))
     size, shown = record.summary["catalogue_size"], len(points)
-    title = "Critical points" if size == shown else f"Critical points ({shown} of {size:,}, by share)"
+    title = "Critical points" if size == shown else f"Critical points ({shown} of {size:,}, by share; --top shows more)"
+    interval = "bounds" if record.config["starts"]["kind"] == "grid" else "95 % interval"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
-    for name in ("label", "x", "loss", "kind", "index", "smallest eigenvalue", "share", "95 % interval", "steps"):
+    for name in ("label", "x", "loss", "kind", "index", "smallest eigenvalue", "share", interval, "steps"):
         table.add_column(name, justify="left" if name in ("x", "kind") else "right", overflow="fold")
     for p in points:
         low, high = p["interval"]
         table.add_row(
             str(p["label"]),
             _coordinates(p["x"]),
-            f"{p['loss']:.8g}",
+            f"{tidy(p['loss']):.8g}",
             p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else ""),
             "" if p["kind"] == "kink" else str(p["index"]),
             f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",
@@ -181,7 +196,7 @@ def _stalls(stalls: Mapping[str, Any]) -> Table:
 
 def _coordinates(x: Any) -> str:
     more = f", … ({len(x)})" if len(x) > WIDE else ""
-    return ", ".join(f"{0.0 if abs(v) < 1e-12 else v:.6g}" for v in x[:WIDE]) + more
+    return ", ".join(f"{tidy(v):.6g}" for v in x[:WIDE]) + more
 
 
 def _percent(share: float) -> str:
@@ -209,8 +224,8 @@ def runs(folder: Path) -> None:
             summary = store.read_json(path / "summary.json")
             table.add_row(str(path), f"{summary['starts']:,}", f"{summary['catalogue_size']:,}", "done")
         else:
-            blocks = len(list((path / "starts").glob("*.parquet")))
-            table.add_row(str(path), "", "", f"unfinished, {blocks} blocks")
+            done = sum(pq.read_metadata(block).num_rows for block in (path / "starts").glob("*.parquet"))
+            table.add_row(str(path), f"{done:,}", "", "unfinished")
     out.print(table if found else f"No runs in {folder}.")
 
 
@@ -266,6 +281,7 @@ def tuned(rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(*(f"{value:,.4g}" if isinstance(value, float) else str(value) for value in row.values()))
     err.print(table)
     best = rows[0]
+    err.print("The fastest, for the config:")
     out.print("[tile]", markup=False)
     for key in ("lanes", "steps", "unroll", "layout", "refill"):
         out.print(f"{key} = {best[key]!r}".replace("'", '"'), markup=False)

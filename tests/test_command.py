@@ -54,6 +54,7 @@ def test_run_prints_one_json_object(told):
 def test_run_again_prints_the_finished_record(place, told):
     again = mnemo("run", "wells.toml", cwd=place)
     assert "60,000 starts reached 2 minima" in again.stdout
+    assert "not computed again" in again.stderr
     assert told["fingerprint"][:16] in again.stdout
     assert len(list((place / "runs").iterdir())) == 1
 
@@ -100,6 +101,7 @@ def test_kill_at_any_moment_and_resume(place, told, seed):
 def test_other_commands(place, told):
     record = told["record"]
     assert "done" in mnemo("list", cwd=place).stdout
+    assert "2 of 3" in mnemo("show", record, "--top", "2", cwd=place).stdout
     shown = json.loads(mnemo("show", record, "--json", "--top", "1", cwd=place).stdout)
     assert len(shown["catalogue"]) == 1
     assert shown["catalogue_size"] == told["catalogue_size"]

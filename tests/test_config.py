@@ -199,6 +199,7 @@ def test_expressions_and_functions_need_a_box(plan, module):
     [
         ("starts.count=1_000_000", 1_000_000),
         ("starts.count=1e6", 1_000_000),
+        ("starts.count=3.5e3", 3500),
         ("starts.count = 12", 12),
         ("seed=2", 2),
         ("name=bare-word.2", "bare-word.2"),
@@ -229,6 +230,13 @@ def test_overrides_are_read_as_toml_or_as_text(file, override, value):
 def test_the_last_override_wins_and_tables_are_made(file):
     found = file("seed=1", "seed=2", "stop.max_steps=7", "tile.lanes=8", "tile.steps=9")
     assert (found.seed, found.stop.max_steps, found.tile.lanes, found.tile.steps) == (2, 7, 8, 9)
+
+
+def test_another_kind_of_starts_drops_the_keys_of_the_old(plan):
+    assert plan("starts.shape=7", "starts.kind=grid").resolved()["starts"] == {"kind": "grid", "shape": [7, 7]}
+    assert plan("starts.kind=normal", "starts.scale=2").starts.count == plan().starts.count
+    with pytest.raises(UserError, match=r"starts\.mean: unknown key"):
+        plan("starts.mean=3", "starts.kind=grid", "starts.shape=7")
 
 
 @pytest.mark.parametrize(

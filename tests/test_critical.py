@@ -97,6 +97,10 @@ def _form(x, m):
         # eliminating y from y^2 + 3 x^2 y leaves -9/4 x^4: a saddle, though x^4 straight ahead grows
         (lambda x: x[1] ** 2 + 3 * x[0] ** 2 * x[1] + x[0] ** 4, [0.0, 0.0], (Kind.SADDLE, 4, 1)),
         (lambda x: (x[0] ** 2 + x[1] ** 2) ** 2, [1e-3, -1e-3], (Kind.MINIMUM, 4, 2)),
+        # a third derivative that jumps has no sign: the loss on both sides tells
+        (lambda x: jnp.abs(x[0]) ** 3 + x[1] ** 2, [0.0, 0.0], (Kind.MINIMUM, 0, 1)),
+        (lambda x: x[1] ** 2 - jnp.abs(x[0]) ** 3, [0.0, 0.0], (Kind.SADDLE, 0, 1)),
+        (lambda x: -(jnp.abs(x[0]) ** 3), [0.0], (Kind.MAXIMUM, 0, 1)),
     ],
 )
 def test_degenerate_points(function, point, expected, devices):
@@ -120,6 +124,20 @@ def test_kinks_are_said_to_be_kinks(devices):
     assert not found.left[:2].any()
     np.testing.assert_allclose(found.x[:2], 0, atol=1e-9)
     assert found.left[2], "a smooth minimum is no kink"
+
+
+def test_poles_are_no_points_and_kinks_no_poles(devices):
+    """Towards a pole the loss grows without bound; at a cusp, however steep, it does not."""
+
+    def left(function, point):
+        found = settle(np.array([point]), {}, scales(), loss=Loss(function, None, False), devices=devices)
+        return bool(found.left[0])
+
+    assert left(lambda x: jnp.log(x[0] ** 2), [0.01])
+    assert left(lambda x: jnp.log(jnp.sum(x**2)) + x[1], [0.01, -0.02])
+    assert left(lambda x: -1 / jnp.abs(x[0]), [0.01])
+    assert not left(lambda x: jnp.abs(x[0]) ** 0.2, [0.01])
+    assert not left(lambda x: jnp.sqrt(jnp.abs(x[0])) + x[1] ** 2, [0.01, 0.0])
 
 
 def test_a_polish_cannot_jump(devices):

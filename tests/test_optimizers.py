@@ -290,6 +290,11 @@ COSINE = {"schedule": "cosine_decay_schedule", "init_value": 0.1, "decay_steps":
         ({"name": 3}, ["optimizer.name", "3"]),
         ({"name": "adm"}, ["optimizer.name", "'adm'", "did you mean 'adam'?"]),
         ({"name": "isfunction"}, ["optimizer.name", "'isfunction'"]),
+        (SGD | {"lr": 0.9}, ["optimizer.lr", "sgd", "did you mean 'learning_rate'?"]),
+        (
+            {"name": "sgd", "learning_rate": {"schedule": "cosine"}},
+            ["did you mean 'cosine_decay_schedule' or 'cosine_onecycle_schedule'?"],
+        ),
         (SGD | {"momntum": 0.9}, ["optimizer.momntum", "sgd", "did you mean 'momentum'?"]),
         (SGD | {"learning_rate": 0}, ["optimizer.learning_rate", "0", "positive"]),
         (SGD | {"learning_rate": -0.1}, ["optimizer.learning_rate", "-0.1", "positive"]),

@@ -183,7 +183,7 @@ def test_notebook_table(record):
     text = record._repr_html_()
     assert text.count("<tr>") == 1 + len(record.catalogue.x)
     assert "minimum" in text
-    assert "3000 starts" in repr(record)
+    assert "3,000 starts" in repr(record)
 
 
 def test_a_full_catalogue_leaves_the_rest_uncatalogued(out):

@@ -7,6 +7,7 @@ import pytest
 
 import mnemo_jax as mnemo
 from mnemo_jax import losses, store
+from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.starts import drawer
 from mnemo_jax.types import Kind
@@ -250,3 +251,13 @@ def test_callers_precision_is_left_alone(out):
     survey("parabola", starts=10, out=out)
     assert jax.config.jax_enable_x64 == before
     assert jnp.ones(1).dtype == (jnp.float64 if before else jnp.float32)
+
+
+def test_what_is_no_landscape_is_said(tmp_path):
+    with pytest.raises(UserError, match="give a Landscape"):
+        mnemo.survey(lambda x: x**2, out=tmp_path)
+    with pytest.raises(UserError, match="not a scalar"):
+        mnemo.survey(Landscape(loss=lambda x: x, dim=2, lower=(-1.0,), upper=(1.0,)), out=tmp_path)
+    with pytest.raises(UserError, match="precision: 'bfloat16'"):
+        mnemo.survey("himmelblau", precision="bfloat16", out=tmp_path)
+    assert not list(tmp_path.iterdir())

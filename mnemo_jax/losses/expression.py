@@ -47,6 +47,8 @@ def from_expression(text: str, dim: int | None = None) -> tuple[Expression, int]
     The text is only ever read, never run as Python. Every mistake in it raises `UserError`.
     """
     text = _bounded(text)
+    if "^" in text:
+        raise UserError(f"loss.expression: {_short(text)} holds a ^; powers are written **")
     tree = _read(text)
     try:
         # Shapes are enough to meet every part of the tree once; dimension 1 serves where no coordinate tells.

@@ -174,8 +174,6 @@ def _chain(node: ast.BinOp, x: Array, inside: bool) -> Value:
 
 
 def _binary(node: ast.BinOp, left: Value, right: Value, x: Array) -> Value:
-    if isinstance(node.op, ast.BitXor):
-        raise Refusal(node, "is not allowed: powers are written **, not ^")
     if not isinstance(node.op, ast.Pow) and type(node.op) not in OPERATORS:
         raise Refusal(node, _ALLOWED)
     _same_length(node, [left, right])

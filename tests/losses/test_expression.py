@@ -256,7 +256,7 @@ def test_refused_at_once_with_one_sentence(text):
 @pytest.mark.parametrize(
     ("text", "dim", "words"),
     [
-        ("x^2", None, "powers are written **, not ^"),
+        ("x^2 + y", None, "'x^2 + y' holds a ^; powers are written **"),
         ("2x", None, "multiplication is written *"),
         ("sim(x)", None, "did you mean 'sum'?"),
         ("sine(x)", None, "did you mean 'sin'?"),
