@@ -16,6 +16,7 @@ from rich.text import Text
 from mnemo_jax import store
 from mnemo_jax.pipeline import Progress as Done
 from mnemo_jax.record import Record, tidy
+from mnemo_jax.types import Kind
 
 ROWS = 20  # of the table of points, unless asked for more
 MOST = 0.5  # of the starts, above which an outcome that says nothing of minima gets a word of advice
@@ -80,14 +81,12 @@ def show(record: Record, top: int = ROWS) -> None:
 
 def sentence(record: Record) -> str:
     """Return the run in one sentence."""
-    kinds = [point["kind"] for point in record.points(10**9)] if record.summary["catalogue_size"] <= 10**5 else None
     starts, name = record.summary["starts"], record.summary["name"]
     told = f"{name}: {starts:,} start{'s' * (starts != 1)}"
     if not record.shares.count.sum():
         return f"{told}, none of which reached a critical point"
-    reached = int((record.shares.count > 0).sum())
-    minima = sum(k == "minimum" and c > 0 for k, c in zip(kinds, record.shares.count, strict=True)) if kinds else None
-    found = f"{minima:,} minim{'um' if minima == 1 else 'a'}" if minima is not None else f"{reached:,} points"
+    minima = int(((record.shares.count > 0) & (record.catalogue.kind == Kind.MINIMUM)).sum())
+    found = f"{minima:,} minim{'um' if minima == 1 else 'a'}"
     best = int(record.shares.count.argmax())
     low, high = record.shares.interval[best]
     interval = f" ({_percent(low)} to {_percent(high)} %)" if low == low else ""

@@ -27,6 +27,13 @@ def test_every_command_is_named_and_every_named_command_is_there():
         assert re.search(rf"`?(mnemo )?{command}\b", README), command
 
 
+def test_tables_of_keys_name_every_key():
+    """Every table of a config stands in the README, and nothing that does not exist."""
+    properties = config.schema()["properties"]
+    named = set(re.findall(r"^\| `(\w+)", README, flags=re.MULTILINE))
+    assert named == set(properties) - {"seed", "precision"}, "seed and precision stand beside name"
+
+
 def test_configs_parse():
     for text in blocks("toml"):
         config.plan(config.parse(tomllib.loads(text), "README.md"), "README.md", "cpu")
