@@ -90,7 +90,7 @@ class Record:
         return np.all((self.catalogue.x >= low - slack) & (self.catalogue.x <= high + slack), axis=1)
 
     def blocks(self, first: int | None = None) -> Iterator[tuple[int, Path]]:
-        """Yield number and file of every block of starts, or of those that hold the ``first`` so many."""
+        """Yield number and file of every block of starts, or of the blocks that hold the ``first`` so many starts."""
         needed = None if first is None else max(1, -(-first // self.config["record"]["block"]))
         for path in sorted((self.path / "starts").glob("*.parquet"))[:needed]:
             yield int(path.stem), path

@@ -1,14 +1,17 @@
 """Figures: which apply to a record, what they show and where, and that equal records give equal files."""
 
+from dataclasses import replace
+
 import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 import mnemo_jax as mnemo
 from mnemo_jax import losses, store
-from mnemo_jax.figures import FIGURES, draw, levels, marks, plane, style, where, words
+from mnemo_jax.figures import FIGURES, basins, colours, draw, levels, marks, plane, stalls, steps, style, where, words
 from mnemo_jax.starts import Grid
 from mnemo_jax.tables import KINDS
 from mnemo_jax.types import Kind
@@ -43,9 +46,24 @@ def cells(out):
 
 
 @pytest.fixture(scope="module")
+def many(out):
+    return mnemo.survey("rastrigin", starts=2000, devices=1, out=out)
+
+
+@pytest.fixture(scope="module")
 def lost(out):
     """Himmelblau's loss with a learning rate at which every start escapes."""
     return mnemo.survey("himmelblau", starts=200, learning_rate=1.0, devices=1, out=out)
+
+
+def boxed(out, low, high, **given):
+    """Return a record of Himmelblau's loss over a smaller box; its minima lie about 3.6 from the origin."""
+    landscape = replace(losses.build("himmelblau"), lower=(low, low), upper=(high, high))
+    return mnemo.survey(landscape, starts=200, learning_rate=0.005, devices=1, out=out, **given)
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
 
 
 def drawn(record):
@@ -95,8 +113,8 @@ def test_which_figures_apply(line, square, cells, lost):
     assert {"curve", "shares", "levels", "steps"} <= drawn(line) <= set(FIGURES) - {"landscape", "basins"}
     assert {"landscape", "basins", "shares", "steps"} <= drawn(square) <= set(FIGURES) - {"curve", "levels"}
     assert {"landscape", "basins", "shares"} <= drawn(cells)
-    assert drawn(lost) == {"landscape", "basins", "steps"}  # nothing has a label, and nothing stalled
-    assert ("stalls" in drawn(square)) == (square.summary["stalls"]["total"] > 0)
+    assert drawn(lost) == {"landscape", "steps"}  # nothing has a label, and nothing stalled
+    assert ("stalls" in drawn(square)) == (np.bincount(where.labels_of(square.stalls())).max(initial=0) >= 5)
 
 
 def test_drawing_leaves_matplotlib_s_settings_alone(line):
@@ -114,10 +132,13 @@ def test_critical_points_lie_where_they_are_and_look_like_their_kind(which, requ
         rows = table.kind == KINDS.index(kind)
         expected = np.stack([table.x[rows, 0], table.loss[rows]], axis=1) if which == "line" else table.x[rows]
         np.testing.assert_array_equal(found, expected)
-    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     minima = int(np.sum(table.kind == Kind.MINIMUM))
     assert set(points(figure)) == {KINDS[kind] for kind in np.unique(table.kind)}
-    assert f"{minima} minima" in legend
+    assert f"{minima} minima" in legend(figure)
+    beside = [text for text in figure.axes[0].texts if text.get_gid() == "label"]
+    at = np.stack([table.x[:, 0], table.loss], axis=1) if which == "line" else table.x
+    assert [text.get_text() for text in beside] == [str(row) for row in range(len(table.x))]
+    np.testing.assert_array_equal([text.xy for text in beside], at)
 
 
 def test_every_kind_has_its_own_marker_and_colour(square):
@@ -143,8 +164,7 @@ def test_the_map_of_a_grid_is_its_labels(cells):
     pixels, extent = image(FIGURES["basins"](cells))
     labels = np.array(cells.starts("label")["label"].fill_null(-1)).reshape(30, 40)
     np.testing.assert_array_equal(where.grid(cells), labels)
-    ranks = where.ranks_of(cells, labels)
-    np.testing.assert_array_equal(pixels, style.basin_colours(ranks, 0.25).transpose(1, 0, 2))
+    np.testing.assert_array_equal(pixels, colours.palette(cells, 0.25)[labels].transpose(1, 0, 2))
     assert tuple(extent) == (-5, 5, -5, 5)
 
 
@@ -160,8 +180,8 @@ def test_starts_are_made_again_where_they_were(line, square):
     left = np.argmin(line.catalogue.x[:, 0])
     assert x.shape == (2000, 1)
     np.testing.assert_array_equal(label == left, x[:, 0] < maximum)  # a gradient step of 0.01 never jumps over it
-    paths = square.paths()
-    np.testing.assert_array_equal(where.places(square)[0][: len(paths)], [path[0] for path in paths])
+    paths = square.stored_paths()
+    np.testing.assert_array_equal(where.places(square)[0][list(paths)], [path[0] for path in paths.values()])
 
 
 def test_the_band_changes_colour_at_the_maximum(line):
@@ -172,11 +192,93 @@ def test_the_band_changes_colour_at_the_maximum(line):
     assert abs(low + (change[0] + 1) / pixels.shape[1] * (high - low) - maximum) < 6 / 2000 * 10
 
 
-def test_starts_without_a_label_are_grey(lost):
-    axes = FIGURES["basins"](lost).axes[0]
-    (dots,) = (c for c in axes.collections if c.get_gid() == "starts")
-    np.testing.assert_allclose(np.unique(dots.get_facecolor()[:, :3], axis=0), [to_rgb(style.NO_LABEL)])
-    assert "no label   100 %" in [text.get_text() for text in axes.get_legend().get_texts()]
+def test_starts_without_a_label_are_grey(out):
+    record = mnemo.survey("himmelblau", starts=np.array([[3.0, 2.0], [40.0, 40.0]]), devices=1, out=out)
+    assert record.outcomes["converged"] == 1
+    figure = FIGURES["basins"](record)
+    (dots,) = (c for c in figure.axes[0].collections if c.get_gid() == "starts")
+    np.testing.assert_allclose(dots.get_facecolor()[1, :3], to_rgb(colours.NO_LABEL))
+    assert "no label   50 %" in legend(figure)
+
+
+def test_descents_drawn_on_a_grid_come_from_all_over_it(cells):
+    assert cells.paths() == []
+    stored = cells.stored_paths()
+    places = np.array([path[0] for path in stored.values()])
+    np.testing.assert_array_equal(places, where.places(cells)[0][list(stored)])
+    quadrants = {tuple(place > 0) for place in places}
+    assert len(stored) == 12
+    assert len(quadrants) == 4
+    lines = [line for line in FIGURES["landscape"](cells).axes[0].lines if line.get_gid() == "descent"]
+    np.testing.assert_array_equal([line.get_xydata()[0] for line in lines], places)
+
+
+def test_paths_asked_for_change_no_figure(cells, out, tmp_path):
+    asked = mnemo.survey(
+        "himmelblau", starts=Grid(shape=(30, 40)), devices=1, out=out, recording=mnemo.Recording(paths=30)
+    )
+    assert [path[0].tolist() for path in asked.paths()] == where.places(asked)[0][:30].tolist()
+    assert list(asked.stored_paths())[:12] == list(cells.stored_paths())
+    one, other = (FIGURES["landscape"](record) for record in (cells, asked))
+    pairs = zip(one.axes[0].lines, other.axes[0].lines, strict=True)
+    assert all(np.allclose(a.get_xydata(), b.get_xydata(), equal_nan=True) for a, b in pairs)
+
+
+def test_the_window_is_widened_for_points_just_outside(out):
+    record = boxed(out, -3.0, 3.5)
+    low, high = where.window(record)
+    figure = FIGURES["landscape"](record)
+    assert np.all((low < record.catalogue.x) & (record.catalogue.x < high))
+    assert np.all(high - low < 2 * 6.5)
+    assert f"{np.sum(record.catalogue.kind == Kind.MINIMUM)} minima" in legend(figure)
+    assert "outside" not in figure.get_supxlabel()
+
+
+def test_points_far_outside_the_window_are_counted(out):
+    record = boxed(out, -1.0, 1.0)
+    away = np.any(np.abs(record.catalogue.x) > 1.08, axis=1)
+    share = words.percent(record.shares.share[away].sum(), 200)
+    note = FIGURES["landscape"](record).get_supxlabel().replace("\n", " ")
+    assert away.sum() >= 4  # all minima
+    assert f"{away.sum()} critical points lie outside the window, with {share} of the starts." in note
+
+
+def test_many_basins_have_the_colour_of_their_loss(many):
+    loss, palette = many.catalogue.loss, colours.palette(many)
+    reached = np.flatnonzero(many.shares.count)
+    assert len(reached) > colours.BASINS
+    lightness = palette[reached[np.argsort(loss[reached])]].sum(axis=1)
+    assert np.all(np.diff(lightness) >= 0)
+    assert lightness[0] < lightness[-1]
+    figure = FIGURES["basins"](many)
+    assert sum(label.split()[0].isdigit() and "more" not in label for label in legend(figure)) == marks.FEWER
+    assert any(label.startswith(f"{len(reached) - marks.FEWER} more") for label in legend(figure))
+
+
+def test_borders_lie_between_pixels_of_different_labels():
+    axes = Figure().add_subplot()
+    basins._borders(axes, np.array([[0, 0], [1, 0]]), (0.0, 2.0, 0.0, 4.0))
+    (lines,) = axes.collections
+    found = {tuple(map(tuple, segment)) for segment in lines.get_segments()}
+    assert found == {((1.0, 0.0), (1.0, 2.0)), ((1.0, 2.0), (2.0, 2.0))}
+
+
+def test_stalls_are_told_by_point_or_by_kind(square):
+    record = mnemo.load(square.path)
+    record.__dict__["catalogue"] = record.catalogue._replace(
+        kind=np.array([0, 1, 1, 2, *[0] * 20], np.int32), index=np.array([0, 1, 2, 2, *[0] * 20], np.int32)
+    )
+    few = stalls._places(record, np.array([0, 1, 3, -1]))
+    assert few.tolist() == ["minimum 0", "saddle 1 of index 1", "maximum 3", "flat regions"]
+    places = stalls._places(record, np.array([-1, 0, 1, 2, *range(4, 20)]))
+    assert places[:5].tolist() == ["flat regions", "minima", "saddles of index 1", "saddles of index 2", "minima"]
+
+
+def test_the_axis_of_steps_leaves_out_what_would_squeeze_it():
+    number = np.concatenate([np.arange(100, 200).repeat(100), [5000, 7000]])
+    edges = steps._edges(number)
+    assert (edges[0], edges[-1]) == (99.5, 199.5)
+    assert steps._range(np.array([1, 1000])) == (1, 1000)
 
 
 def test_shares_are_drawn_with_their_intervals(square):
@@ -224,7 +326,21 @@ def test_nearest_starts_are_found_across_closed_axes():
 
 def test_levels_of_contours_rise_whatever_the_loss():
     for loss in (np.arange(100.0), np.ones(50), np.empty(0), np.array([0.0, 1.0, np.inf]), np.repeat([0.0, 1.0], 50)):
-        assert np.all(np.diff(plane.levels(loss)) > 0)
+        assert np.all(np.diff(colours.levels(loss)) > 0)
+
+
+def test_levels_are_round_and_none_lies_above_the_lowest_loss():
+    loss = np.random.default_rng(0).gamma(2.0, 100.0, 10_000) - 3.7
+    found = colours.levels(loss)
+    assert found[0] <= loss.min() < found[1]
+    assert all(float(f"{level:.2g}") == pytest.approx(level) for level in found[1:])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "number"), [(0.31, 0.42, 0.4), (97, 103, 100), (-0.2, 0.1, 0), (1.21, 1.24, 1.22), (-2.2, -1.9, -2)]
+)
+def test_roundest_number_of_an_interval(low, high, number):
+    assert colours.roundest(low, high) == pytest.approx(number)
 
 
 @pytest.mark.parametrize(
@@ -241,9 +357,8 @@ def test_percentages_have_the_decimals_that_the_starts_can_tell():
     assert words.percent(1.0, 10) == "100 %"
 
 
-def test_colours_of_basins_differ_and_then_begin_anew():
-    ranks = np.arange(style.BASINS + 1)
-    colours = style.basin_colours(ranks)
-    assert len(np.unique(colours, axis=0)) == style.BASINS
-    np.testing.assert_array_equal(colours[0], colours[-1])
-    assert marks.NAMED < style.BASINS
+def test_few_basins_have_a_colour_each(square):
+    palette = colours.palette(square)
+    reached = np.flatnonzero(square.shares.count)
+    assert len(np.unique(palette[[*reached, -1, -2]], axis=0)) == len(reached) + 2
+    assert len(np.unique(colours._distinct(), axis=0)) == colours.BASINS

@@ -4,6 +4,8 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -86,6 +88,20 @@ def test_stalls_are_joined_to_their_points(record):
         assert len(rows) == place["stalls"]
         assert rows["length"].max() == place["longest"]
         assert rows["censored"].sum() == place["censored"]
+
+
+def test_first_starts_are_the_head_of_all_and_need_only_their_blocks(record, monkeypatch):
+    starts, stalls = record.starts(), record.stalls()
+    read = []
+    real = store.read_table
+    monkeypatch.setattr(store, "read_table", lambda path: read.append(path.name) or real(path))
+    for first, blocks in ((1, 1), (1024, 1), (1500, 2), (9999, 3)):
+        read.clear()
+        assert record.starts(first=first).equals(starts.slice(0, first))
+        assert record.starts("label", "steps", first=first).equals(starts.slice(0, first).select(["label", "steps"]))
+        assert record.stalls(first=first).equals(stalls.filter(pc.field("start") < first))
+        assert set(read) == {f"{number:06d}.parquet" for number in range(blocks)}
+    assert pa.concat_tables(record.start_blocks()).equals(starts)
 
 
 def test_record_opens_without_us(record):

@@ -2,18 +2,20 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from mnemo_jax.figures import where, words
+from mnemo_jax.figures.colours import BASINS, heights, palette
 from mnemo_jax.figures.marks import basin_handles, legend, within
-from mnemo_jax.figures.plane import lines, plane
-from mnemo_jax.figures.style import INK, basin_colours, styled
+from mnemo_jax.figures.plane import bar, lines, plane
+from mnemo_jax.figures.style import INK, styled
 from mnemo_jax.record import Record
 from mnemo_jax.types import Kind
 
 PIXELS = 400  # per axis of a map of random starts
 FEW = 1000  # starts below which each is drawn as a dot
-CROWDED = 500  # minima above which none are marked
+TOLD, CROWDED = 30, 500  # minima up to which labels are told, and above which none are marked
 PALER = 0.25  # white mixed into the colours of basins, so that lines and minima stand out
 
 
@@ -21,53 +23,78 @@ PALER = 0.25  # white mixed into the colours of basins, so that lines and minima
 def basins(record: Record) -> Figure | None:
     """Draw the starts by the label they reached, on a grid cell by cell, else by the nearest start.
 
-    Contours of the loss and the minima lie on top; starts without a label are grey. None for other dimensions.
+    Few basins have a colour each and contours of the loss on top; many have the colour of the loss that they lead to
+    and lines between them. Starts without a label are grey. None for other dimensions or when no start has a label.
     """
-    if record.config["loss"]["dim"] != 2:
+    reached = record.shares.count > 0
+    if record.config["loss"]["dim"] != 2 or not reached.any():
         return None
     image = where.grid(record)
     found = where.places(record) if image is None else None
     if image is None and found is None:
         return None
-    figure, axes = plane(record, "basins, the label each start reached", words.starts(record))
-    lines(axes, record, 14)
+    few, window = reached.sum() <= BASINS, _window(record, found)
+    note = f"{words.starts(record)}. {words.outside(record, window)}"
+    figure, axes = plane(record, "basins, the label each start reached", note, window, 0.0 if few else 0.7)
+    if found is not None and len(found[0]) >= FEW:
+        image = _nearest(record, *found, window)
     if image is not None:
-        _map(axes, where.ranks_of(record, image), where.box(record))
-    elif found is not None and len(found[0]) < FEW:
-        _dots(axes, found[0], where.ranks_of(record, found[1]), where.box(record))
+        _map(axes, record, image)
     elif found is not None:
-        window = where.window(record, found[0])
-        _map(axes, _nearest(record, *found, window), window)
+        _dots(axes, record, *found)
     _minima(axes, record)
     legend(axes, [("basins: label, share", basin_handles(record, PALER))])
+    if few:
+        lines(axes, record, 14)
+    else:
+        bar(figure, axes, heights(record.catalogue.loss[reached]), "loss of the point reached")
     return figure
+
+
+def _window(record: Record, found: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    """Return the box ``[2, 2]`` that is drawn: of the starts, and with few of them of the loss too."""
+    box = where.box(record)
+    if found is None:
+        return box
+    x = found[0]
+    if len(x) >= FEW:
+        return where.spread(record, x)
+    return np.stack([np.minimum(box[0], x.min(axis=0)), np.maximum(box[1], x.max(axis=0))])
 
 
 def _nearest(record: Record, x: np.ndarray, label: np.ndarray, window: np.ndarray) -> np.ndarray:
     low, high = window
     centres = low + (np.indices((PIXELS, PIXELS)).reshape(2, -1).T + 0.5) / PIXELS * (high - low)
-    ranks = where.nearest(centres, x, where.ranks_of(record, label), where.periods(record))
-    return ranks.reshape(PIXELS, PIXELS)
+    return where.nearest(centres, x, label, where.periods(record)).reshape(PIXELS, PIXELS)
 
 
-def _map(axes: Axes, ranks: np.ndarray, window: np.ndarray) -> None:
-    """Draw ranks ``[n, m]`` as pixels over the window, the first index along the first coordinate."""
-    (left, bottom), (right, top) = window
-    colours = basin_colours(ranks, PALER).transpose(1, 0, 2)
+def _map(axes: Axes, record: Record, label: np.ndarray) -> None:
+    """Draw labels ``[n, m]`` as pixels all over the axes, the first index along the first coordinate."""
+    extent = (*axes.get_xlim(), *axes.get_ylim())
     aspect = axes.get_aspect()
-    axes.imshow(colours, extent=(left, right, bottom, top), origin="lower", interpolation="nearest", gid="basins")
+    colours = palette(record, PALER)[label].transpose(1, 0, 2)
+    axes.imshow(colours, extent=extent, origin="lower", interpolation="nearest", gid="basins")
     axes.set_aspect(aspect)
-    axes.set_xlim(left, right)
-    axes.set_ylim(bottom, top)
+    if np.sum(record.shares.count > 0) > BASINS:
+        _borders(axes, label, extent)
 
 
-def _dots(axes: Axes, x: np.ndarray, ranks: np.ndarray, box: np.ndarray) -> None:
+def _borders(axes: Axes, label: np.ndarray, extent: tuple[float, float, float, float]) -> None:
+    """Draw a line between neighbouring pixels of different labels ``[n, m]``."""
+    left, right, bottom, top = extent
+    segments = []
+    for axis in (0, 1):
+        first = np.argwhere(np.diff(label, axis=axis))
+        first[:, axis] += 1
+        segments.append(np.stack([first, first + np.eye(2, dtype=int)[1 - axis]], axis=1))
+    ends = np.array([left, bottom]) + np.concatenate(segments) / label.shape * np.array([right - left, top - bottom])
+    axes.add_collection(LineCollection(list(ends), colors="white", linewidths=0.35, rasterized=True), autolim=False)
+
+
+def _dots(axes: Axes, record: Record, x: np.ndarray, label: np.ndarray) -> None:
     """Draw every start as a dot."""
     size = np.clip(4000 / len(x), 14, 40)
-    axes.scatter(x[:, 0], x[:, 1], s=size, c=basin_colours(ranks), linewidths=0, clip_on=False, gid="starts")
-    low, high = np.minimum(box[0], x.min(axis=0)), np.maximum(box[1], x.max(axis=0))
-    axes.set_xlim(low[0], high[0])
-    axes.set_ylim(low[1], high[1])
+    axes.scatter(x[:, 0], x[:, 1], s=size, c=palette(record)[label], linewidths=0, clip_on=False, gid="starts")
 
 
 def _minima(axes: Axes, record: Record) -> None:
@@ -76,18 +103,11 @@ def _minima(axes: Axes, record: Record) -> None:
     rows = np.flatnonzero((record.catalogue.kind == Kind.MINIMUM) & within(axes, x))
     if len(rows) > CROWDED:
         return
-    told = len(rows) <= 30
+    told = len(rows) <= TOLD
     size = (4.0 + 4.5 * max(len(str(rows.max(initial=0))), 2)) ** 2 if told else 60.0 * min(40 / len(rows), 1.0)
     axes.scatter(
-        x[rows, 0],
-        x[rows, 1],
-        s=size,
-        color="white",
-        edgecolor=INK,
-        linewidth=0.8 if size > 10 else 0.3,
-        zorder=5,
-        gid="minima",
-        clip_on=False,
-    )
+        x[rows, 0], x[rows, 1], s=size, color="white", edgecolor=INK, linewidth=0.8 if size > 10 else 0.3, zorder=5,
+        gid="minima", clip_on=False,
+    )  # fmt: skip
     for row in rows if told else []:
         axes.annotate(str(row), x[row], ha="center", va="center_baseline", fontsize=7.5, zorder=6)

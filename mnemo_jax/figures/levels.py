@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from mnemo_jax.figures import words
 from mnemo_jax.figures.style import INK, KIND_COLOURS, QUIET, page, styled
@@ -49,15 +48,19 @@ def levels(record: Record) -> Figure | None:
     if len(found.loss) < 2:
         return None
     minima = words.kinds(int(found.minima.sum()), "minimum")
-    note = f"{minima} at {words.several(len(found.loss), 'level')}. {words.starts(record)}"
+    note = f"{minima} at {words.several(len(found.loss), 'level')}. {words.starts(record)}."
     figure = page(record, "levels of the loss", note, 6.4, 4.6)
     each, total = figure.subplots(2, 1, sharex=True)
     _each(each, found) if len(found.loss) <= SINGLE else _bins(each, found)
     _total(total, found)
     for axes in (each, total):
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
-    each.legend(loc="upper right", bbox_to_anchor=(1.0, 1.18), ncols=2)
-    total.set_xlabel("loss")
+        axes.yaxis.set_major_formatter(words.percent_ticks())
+        axes.grid(axis="y", color=INK, alpha=0.08, linewidth=0.6)
+        axes.set_axisbelow(True)
+    each.tick_params(labelbottom=True)
+    each.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
+    total.set_xlabel("loss of the minimum")
+    figure.align_ylabels()
     return figure
 
 
@@ -94,4 +97,3 @@ def _total(axes: Axes, found: Levels) -> None:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.04)
     axes.set_ylabel("share at or below")
-    axes.grid(axis="y", color=INK, alpha=0.08, linewidth=0.6)

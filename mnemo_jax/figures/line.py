@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnemo_jax.figures import where, words
-from mnemo_jax.figures.marks import basin_handles, critical_points, legend
-from mnemo_jax.figures.style import INK, basin_colour, basin_colours, page, styled
+from mnemo_jax.figures import marks, where, words
+from mnemo_jax.figures.colours import palette
+from mnemo_jax.figures.style import INK, page, styled
 from mnemo_jax.record import Record
 
 COLUMNS = 1600  # of the band
@@ -18,24 +18,29 @@ FEW = 200  # random starts below which each is drawn as a stroke
 def curve(record: Record) -> Figure | None:
     """Draw the loss over the box, its critical points by kind, and below the label each start reached.
 
-    Starts without a label (not converged, or at no point of the catalogue) are grey. None for other dimensions.
+    Critical points are those that descents met, numbers beside them their labels. Starts without a label (not
+    converged, or at no point of the catalogue) are grey. None for other dimensions.
     """
     if record.config["loss"]["dim"] != 1:
         return None
     with np.load(record.path / "picture.npz") as file:
         x, loss = file["axis0"], file["loss"]
-    figure = page(record, "the loss and the basins of its critical points", words.starts(record), 7.2, 4.0)
+    window, table = where.window(record), record.catalogue
+    note = f"{words.starts(record)}. {words.outside(record, window)}"
+    figure = page(record, "the loss, the critical points met and their basins", note, 7.2, 4.0)
     top, band = figure.subplots(2, 1, sharex=True, height_ratios=[14, 1], gridspec_kw={"hspace": 0.02})
     top.plot(x, loss, color=INK, linewidth=1.5, zorder=3)
-    top.set_xlim(x[0], x[-1])
-    table = record.catalogue
+    top.set_xlim(*window[:, 0])
     _limit(top, x, loss, where.box(record)[:, 0], table.loss)
     top.set_ylabel("loss")
     top.tick_params(bottom=False)
     top.spines["bottom"].set_visible(False)
-    handles = critical_points(top, record, np.stack([table.x[:, 0], table.loss], axis=1))
+    at = np.stack([table.x[:, 0], table.loss], axis=1)
+    handles = marks.critical_points(top, record, at)
+    marks.labels(top, at, np.stack([x, loss], axis=1)[np.isfinite(loss)])
     drawn = _band(band, record)
-    legend(top, [("critical points", handles), ("basins: label, share", basin_handles(record) if drawn else [])])
+    basins = marks.basin_handles(record) if drawn else []
+    marks.legend(top, [("critical points", handles), ("basins: label, share", basins)])
     return figure
 
 
@@ -58,24 +63,22 @@ def _band(axes: Axes, record: Record) -> bool:
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.set_ylim(0, 1)
     axes.set_ylabel("label", rotation=0, ha="right", va="center")
-    cells = where.grid(record)
+    colours, cells = palette(record), where.grid(record)
     found = None if cells is not None else where.places(record)
     if cells is not None:
-        _stripe(axes, where.ranks_of(record, cells), *where.box(record)[:, 0])
+        _stripe(axes, colours[cells], *where.box(record)[:, 0])
     elif found is not None and len(found[0]) < FEW:
-        colours = [basin_colour(int(rank)) for rank in where.ranks_of(record, found[1])]
-        axes.vlines(found[0][:, 0], 0, 1, colors=colours, linewidth=2.0, gid="starts")
+        axes.vlines(found[0][:, 0], 0, 1, colors=colours[found[1]], linewidth=2.0, gid="starts")
     elif found is not None:
-        low, high = where.window(record, found[0])[:, 0]
+        low, high = where.spread(record, found[0])[:, 0]
         column = low + (np.arange(COLUMNS) + 0.5) / COLUMNS * (high - low)
-        ranks = where.ranks_of(record, found[1])
-        _stripe(axes, where.nearest(column[:, None], found[0], ranks, where.periods(record)), low, high)
+        _stripe(axes, colours[where.nearest(column[:, None], *found, where.periods(record))], low, high)
     return cells is not None or found is not None
 
 
-def _stripe(axes: Axes, ranks: np.ndarray, low: float, high: float) -> None:
-    """Fill the axes from ``low`` to ``high`` with the colours of equal cells."""
+def _stripe(axes: Axes, colours: np.ndarray, low: float, high: float) -> None:
+    """Fill the axes from ``low`` to ``high`` with equal cells of the colours ``[n, 3]``."""
     limits = axes.get_xlim()
     extent = (low, high, 0, 1)
-    axes.imshow(basin_colours(ranks)[None], extent=extent, aspect="auto", interpolation="nearest", gid="basins")
+    axes.imshow(colours[None], extent=extent, aspect="auto", interpolation="nearest", gid="basins")
     axes.set_xlim(*limits)

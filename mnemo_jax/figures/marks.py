@@ -1,4 +1,4 @@
-"""Critical points as markers, and the legends that name kinds and basins."""
+"""Critical points as markers with their labels, and the legends that name kinds and basins."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
-from mnemo_jax.figures import where, words
-from mnemo_jax.figures.style import BASINS, INK, KIND_COLOURS, KIND_MARKERS, NO_LABEL, QUIET, basin_colour
+from mnemo_jax.figures import words
+from mnemo_jax.figures.colours import BASINS, NO_LABEL, palette
+from mnemo_jax.figures.style import INK, KIND_COLOURS, KIND_MARKERS, QUIET
 from mnemo_jax.record import Record
 from mnemo_jax.tables import KINDS
 
-NAMED = 8  # basins with a line of their own in a legend
+NAMED = 12  # basins with a line of their own in a legend
+FEWER = 6  # of them where basins have the colour of their loss
+TOLD = 40  # critical points up to which their labels stand beside them
+ROOM = 15.0  # points around a label, enough to look no further
 _ORDER = ("minimum", "kink", "degenerate", "maximum", "saddle")  # earlier ones lie on top
 _SIZES = {"X": 1.15, "*": 1.7, "D": 0.75, "^": 1.1}
+_SIDES = 10.0 * np.array([[1, 0], [0, -1], [0, 1], [-1, 0], [0.8, 0.8], [0.8, -0.8], [-0.8, 0.8], [-0.8, -0.8]])
 
 
 def critical_points(axes: Axes, record: Record, at: np.ndarray, crowded: int = 40) -> list[Artist]:
@@ -64,23 +70,38 @@ def _handle(kind: str, flat: bool, count: int) -> Line2D:
     )  # fmt: skip
 
 
-def basin_handles(record: Record, paler: float = 0.0, named: int = NAMED) -> list[Artist]:
+def labels(axes: Axes, at: np.ndarray, avoid: np.ndarray) -> None:
+    """Write the label beside each of few points ``[n, 2]`` in the axes, clear of them and of ``avoid [m, 2]``."""
+    rows = np.flatnonzero(within(axes, at))
+    if len(rows) > TOLD:
+        return
+    place = axes.transData.transform(np.concatenate([at[rows], avoid]))
+    for k, row in enumerate(rows):
+        spots = place[k] + _SIDES
+        room = np.linalg.norm(spots[:, None] - np.delete(place, k, axis=0), axis=2).min(axis=1, initial=ROOM)
+        spot = spots[np.argmax(room)]
+        place = np.concatenate([place, spot[None]])
+        axes.annotate(
+            str(row), at[row], spot - place[k], textcoords="offset points", ha="center", va="center_baseline",
+            fontsize=7.5, zorder=7, annotation_clip=False, gid="label",
+            path_effects=[withStroke(linewidth=2.2, foreground="white", alpha=0.85)],
+        )  # fmt: skip
+
+
+def basin_handles(record: Record, paler: float = 0.0) -> list[Artist]:
     """Return a legend patch for each of the largest basins, one for the rest, and one for starts without a label."""
-    shares, ranks = record.shares, where.ranks(record)
+    shares, colours = record.shares, palette(record, paler)
     total = record.summary["starts"]
     reached = np.flatnonzero(shares.count > 0)
+    named = NAMED if len(reached) <= BASINS else FEWER
     top = np.sort(reached[np.argsort(-shares.count[reached], kind="stable")][:named])
-    top = reached if len(reached) <= named + 1 else top if len(reached) <= BASINS else reached[:0]
     handles: list[Artist] = [
-        Patch(
-            facecolor=basin_colour(int(ranks[row]), paler), label=f"{row}   {words.percent(shares.share[row], total)}"
-        )
-        for row in top
+        Patch(facecolor=colours[row], label=f"{row}   {words.percent(shares.share[row], total)}") for row in top
     ]
-    rest = int(shares.count.sum() - shares.count[top].sum())
-    if rest:
-        names = words.several(len(reached) - len(top), "other") if len(top) else f"{len(reached):,} basins"
-        handles.append(Line2D([], [], linestyle="none", label=f"{names}   {words.percent(rest / total, total)}"))
+    if len(top) < len(reached):
+        rest = (shares.count.sum() - shares.count[top].sum()) / total
+        told = f"{len(reached) - len(top):,} more   {words.percent(rest, total)}"
+        handles.append(Line2D([], [], linestyle="none", label=told))
     none = total - int(shares.count.sum())
     if none:
         handles.append(Patch(facecolor=NO_LABEL, label=f"no label   {words.percent(none / total, total)}"))

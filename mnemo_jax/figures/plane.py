@@ -3,68 +3,71 @@
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
-from matplotlib.contour import ContourSet
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mnemo_jax.figures import where, words
-from mnemo_jax.figures.marks import critical_points, legend
+from mnemo_jax.figures import marks, where, words
+from mnemo_jax.figures.colours import ELEVATION, LEVELS, heights, levels
 from mnemo_jax.figures.style import INK, page, styled
 from mnemo_jax.record import Record
 
-LEVELS = 24
-LOW = 1.7  # above 1: more levels near the minima than equal areas would give them
 NUMBERS = 300_000  # of contour lines
-DESCENTS = 8  # drawn at most
+DESCENTS = 12  # drawn at most, as many as a run keeps for figures
 DESCENT = "#8c1c4b"
-ELEVATION = LinearSegmentedColormap.from_list(
-    "elevation", ["#27476b", "#4a76a0", "#83a9c4", "#b9d0dc", "#e0e9e8", "#f6f4ec"]
-)
+BEYOND = "#ececec"  # the picture
 
 
 @styled
 def landscape(record: Record) -> Figure | None:
     """Draw the loss as filled contours, its critical points by kind, and some descents. None for other dimensions.
 
-    Levels follow the quantiles of the loss over the picture, so that valleys and plateaus show.
+    Levels follow the quantiles of the loss over the picture, so that valleys and plateaus show. Critical points are
+    those that descents met, numbers beside them their labels; points outside the window are told below.
     """
     if record.config["loss"]["dim"] != 2:
         return None
-    figure, axes = plane(record, "the loss and its critical points", words.starts(record), 0.7)
-    filled = elevation(axes, record)
-    handles = critical_points(axes, record, record.catalogue.x)
-    legend(axes, [("critical points", handles + descents(axes, record))])
-    _bar(figure, axes, filled)
+    window, x = where.window(record), record.catalogue.x
+    note = f"{words.starts(record)}. {words.outside(record, window)}"
+    figure, axes = plane(record, "the loss and the critical points met", note, window, 0.7)
+    norm = elevation(axes, record)
+    paths = descents(axes, record)
+    handles = marks.critical_points(axes, record, x)
+    marks.labels(axes, x, np.concatenate([np.empty((0, 2)), *paths]))
+    marks.legend(axes, [("critical points", handles + _handle(len(paths)))])
+    bar(figure, axes, norm, "loss")
     return figure
 
 
-def _bar(figure: Figure, axes: Axes, filled: ContourSet) -> None:
-    """Draw the colour bar, its levels in equal steps, some of them told."""
-    steps = np.asarray(filled.levels)
-    told = steps[:: max(1, len(steps) // 6)]
-    dust = 1e-2 * np.diff(told).min()
-    bar = figure.colorbar(filled, ax=axes, location="bottom", pad=0.02, aspect=45, label="loss")
-    bar.set_ticks(told.tolist(), labels=[words.number(0.0 if abs(value) < dust else value, 3) for value in told])
-    bar.minorticks_off()
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0)
-
-
-def plane(record: Record, subject: str, note: str, below: float = 0.0) -> tuple[Figure, Axes]:
-    """Return a page with axes for the two coordinates, equal in scale where the box is not too long for it.
+def plane(record: Record, subject: str, note: str, window: np.ndarray, below: float = 0.0) -> tuple[Figure, Axes]:
+    """Return a page with axes over the window, equal in scale where it is not too long for it.
 
     ``below`` is the room in inches that a colour bar takes.
     """
-    low, high = where.box(record)
-    ratio = float(np.clip((high - low)[1] / (high - low)[0], 0.5, 1.6))
+    width, height = window[1] - window[0]
+    ratio = float(np.clip(height / width, 0.5, 1.6))
     figure = page(record, subject, note, 6.6, 1.1 + below + 4.4 * ratio, layout="compressed")
     axes = figure.add_subplot()
-    axes.set_aspect(ratio * (high - low)[0] / (high - low)[1])
+    axes.set_aspect(ratio * width / height)
+    axes.set_xlim(*window[:, 0])
+    axes.set_ylim(*window[:, 1])
+    axes.autoscale(False)
     axes.set_xlabel("$x_1$")
     axes.set_ylabel("$x_2$", rotation=0)
     axes.spines[["left", "bottom"]].set_visible(False)
     return figure, axes
+
+
+def bar(figure: Figure, axes: Axes, norm: BoundaryNorm, name: str) -> None:
+    """Draw the bar of the colours of heights, its levels in equal steps, some of them told."""
+    told = norm.boundaries[:: max(1, round(len(norm.boundaries) / 6))]
+    colours = ScalarMappable(norm, ELEVATION)
+    drawn = figure.colorbar(colours, ax=axes, location="bottom", pad=0.02, aspect=45, label=name)
+    drawn.set_ticks(told.tolist(), labels=[words.number(value, 3) for value in told])
+    drawn.minorticks_off()
+    drawn.outline.set_visible(False)
+    drawn.ax.tick_params(length=0)
 
 
 def picture(record: Record) -> tuple[np.ndarray, np.ndarray, np.ma.MaskedArray]:
@@ -73,25 +76,15 @@ def picture(record: Record) -> tuple[np.ndarray, np.ndarray, np.ma.MaskedArray]:
         return file["axis0"], file["axis1"], np.ma.masked_invalid(file["loss"].T)
 
 
-def levels(loss: np.ndarray, number: int = LEVELS) -> np.ndarray:
-    """Return up to ``number`` rising levels: quantiles of the loss over the picture, closer together for low ones."""
-    values = loss[np.isfinite(loss)]
-    places = 0.995 * np.linspace(0.0, 1.0, number) ** LOW
-    rising = np.unique(np.quantile(values, places)) if len(values) else np.zeros(1)
-    return rising if len(rising) > 2 else rising[0] + np.array([-1.0, 0.0, 1.0]) * max(abs(rising[0]), 1.0)
-
-
-def elevation(axes: Axes, record: Record) -> ContourSet:
-    """Fill the axes with the loss by height and return the contours for a colour bar."""
+def elevation(axes: Axes, record: Record) -> BoundaryNorm:
+    """Fill the axes with the loss by height and return the heights for a bar."""
     x, y, loss = picture(record)
-    steps = levels(loss.compressed())
-    norm = BoundaryNorm(steps, ELEVATION.N, extend="max")
-    filled = axes.contourf(x, y, loss, levels=steps, cmap=ELEVATION, norm=norm, extend="max")
+    norm = heights(loss.compressed())
+    axes.set_facecolor(BEYOND)
+    filled = axes.contourf(x, y, loss, levels=norm.boundaries, cmap=ELEVATION, norm=norm, extend="max")
     filled.set_rasterized(True)
     lines(axes, record, LEVELS)
-    axes.set_xlim(x[0], x[-1])
-    axes.set_ylim(y[0], y[-1])
-    return filled
+    return norm
 
 
 def lines(axes: Axes, record: Record, number: int) -> None:
@@ -105,20 +98,26 @@ def lines(axes: Axes, record: Record, number: int) -> None:
         drawn.remove()
 
 
-def descents(axes: Axes, record: Record) -> list[Artist]:
-    """Draw the first descents from start to end; on a grid the first starts are neighbours, so none are drawn."""
-    paths = [] if record.config["starts"]["kind"] == "grid" else record.paths()[:DESCENTS]
-    for path in paths:
-        shown = _broken(_inside(path, axes), where.box(record), where.periods(record))
-        if not len(shown):
+def descents(axes: Axes, record: Record) -> list[np.ndarray]:
+    """Draw some descents from start to end and return what is shown of their paths."""
+    shown = []
+    for path in list(record.stored_paths().values())[:DESCENTS]:
+        points = _broken(_inside(path, axes), where.box(record), where.periods(record))
+        if not len(points):
             continue
-        axes.plot(*shown.T, color="white", linewidth=2.2, zorder=3.9, gid="descent")
-        axes.plot(*shown.T, color=DESCENT, linewidth=1.1, zorder=4)
-        axes.plot(*shown[0], "o", color=DESCENT, markersize=3.2, markeredgecolor="white", markeredgewidth=0.5, zorder=4)
-    if not paths:
-        return []
-    label = words.several(len(paths), "descent")
-    return [Line2D([], [], color=DESCENT, linewidth=1.1, marker="o", markevery=[0], markersize=3.5, label=label)]
+        axes.plot(*points.T, color="white", linewidth=2.2, zorder=3.9, gid="descent")
+        axes.plot(*points.T, color=DESCENT, linewidth=1.1, zorder=4)
+        axes.plot(
+            *points[0], "o", color=DESCENT, markersize=3.2, markeredgecolor="white", markeredgewidth=0.5, zorder=4
+        )
+        shown.append(points[~np.isnan(points[:, 0])])
+    return shown
+
+
+def _handle(number: int) -> list[Artist]:
+    label = words.several(number, "descent")
+    line = Line2D([], [], color=DESCENT, linewidth=1.1, marker="o", markevery=[0], markersize=3.5, label=label)
+    return [line] if number else []
 
 
 def _inside(path: np.ndarray, axes: Axes) -> np.ndarray:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from mnemo_jax import estimates
 from mnemo_jax.figures import words
@@ -128,7 +127,7 @@ def _frame(axes: Axes, rows: list[_Row], bounds: bool) -> None:
     axes.set_ylim(len(rows) - 0.4, -1.6)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+    axes.xaxis.set_major_formatter(words.percent_ticks())
     axes.set_xlabel("share")
     head = "" if not any(np.isfinite(row.interval).all() for row in rows) else "bounds" if bounds else "95 % interval"
     _cells(axes, -1, "label", "loss", "share", head, QUIET)

@@ -1,4 +1,4 @@
-"""Stalls: how many last longer than a number of steps, by the critical point they were at."""
+"""Stalls: how many last longer than a number of steps, by the critical point or the kind of point they were at."""
 
 import warnings
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 from scipy.stats import CensoredData, ecdf
 
 from mnemo_jax.figures import where, words
-from mnemo_jax.figures.style import INK, QUIET, basin_colour, page, styled
+from mnemo_jax.figures.colours import HUES
+from mnemo_jax.figures.style import INK, KIND_PLURALS, QUIET, page, styled
 from mnemo_jax.record import Record
 from mnemo_jax.tables import KINDS
 
-TOP, ENOUGH = 6, 5  # places with a line of their own, stalls from which a place has one
-FLAT = "#5a5a5a"
+TOP, ENOUGH = len(HUES), 5  # lines at most, and stalls from which there is one
 WIDE = 30  # ratio of longest to shortest stall from which the axis is logarithmic
 POINTS = 400  # of a curve
 BAND = 20  # stalls from which a band of 95 % is drawn
@@ -25,41 +25,48 @@ BAND = 20  # stalls from which a band of 95 % is drawn
 def stalls(record: Record) -> Figure | None:
     """Draw the Kaplan-Meier estimate of the share of stalls longer than each length, for the places with most stalls.
 
-    Descents that ended in a stall are censored: they count up to where they ended, and a line that such stalls keep
-    from falling to zero ends in a tick. Bands are 95 % (Greenwood); they take the stalls of one start for independent.
-    None without stalls.
+    A place is a critical point, or a kind of them where there are many. Descents that ended in a stall are censored:
+    they count up to where they ended, and a line that such stalls keep from falling to zero ends in a tick. Bands are
+    95 % (Greenwood); they take the stalls of one start for independent. None where no place has enough stalls.
     """
-    table = where.stalls(record)
-    if not len(table):
+    table = record.stalls(first=where.ROWS)
+    place = _places(record, where.labels_of(table))
+    names, number = np.unique(place, return_counts=True)
+    top = np.lexsort((names, -number))[:TOP]
+    top = top[number[top] >= ENOUGH]
+    if not len(top):
         return None
-    label = where.labels_of(table)
     length, censored = table["length"].to_numpy(), table["censored"].to_numpy(zero_copy_only=False)
-    figure = page(record, "survival of stalls", _note(record, len(label), int(censored.sum())), 6.8, 4.2)
+    note = _note(record, len(table), int(censored.sum()), int(np.sum(np.delete(number, top))))
+    figure = page(record, "survival of stalls", note, 6.8, 4.2)
     axes = figure.add_subplot()
-    places, number = np.unique(label, return_counts=True)
-    order = np.lexsort((places, -number))
-    own = order[:TOP][number[order[:TOP]] >= ENOUGH]
-    for rank, place in enumerate(places[own]):
-        colour = basin_colour(rank) if place >= 0 else FLAT
-        at = label == place
-        _survival(axes, length[at], censored[at], _name(record, int(place)), color=colour)
-    rest = ~np.isin(label, places[own])
-    if rest.any():
-        name = words.several(len(places) - len(own), "other place" if len(own) else "place")
-        _survival(axes, length[rest], censored[rest], name, color=FLAT, linestyle="--")
-    _frame(axes, length)
+    for name, colour in zip(names[top], HUES, strict=False):
+        _survival(axes, length[place == name], censored[place == name], name, color=colour)
+    _frame(axes, length[np.isin(place, names[top])])
     return figure
 
 
-def _note(record: Record, number: int, ended: int) -> str:
+def _places(record: Record, label: np.ndarray) -> np.ndarray:
+    """Return for each stall the name of its place: a critical point, or their kind where there are too many."""
+    rows, inverse = np.unique(label, return_inverse=True)
+    names = [_name(record, int(row), len(rows) <= TOP) for row in rows]
+    return np.array(names, str)[inverse]
+
+
+def _name(record: Record, row: int, single: bool) -> str:
+    if row < 0:
+        return "flat regions"
+    kind = KINDS[record.catalogue.kind[row]]
+    name = f"{kind} {row}" if single else KIND_PLURALS[kind]
+    return f"{name} of index {record.catalogue.index[row]}" if kind == "saddle" else name
+
+
+def _note(record: Record, number: int, ended: int, rest: int) -> str:
     told = words.several(number, "stall") + (f", {ended:,} of them not over when the descent ended" if ended else "")
-    return f"{told}. {words.starts(record)}"
-
-
-def _name(record: Record, place: int) -> str:
-    if place < 0:
-        return "flat region"
-    return f"{KINDS[record.catalogue.kind[place]]} {place}, index {record.catalogue.index[place]}"
+    if record.summary["starts"] > where.ROWS:
+        told = f"The first {where.ROWS:,} starts: {told}"
+    left = f" {rest:,} at places with few of them are not drawn." if rest else ""
+    return f"{told}.{left} {words.starts(record)}."
 
 
 def _survival(axes: Axes, length: np.ndarray, censored: np.ndarray, name: str, **line: Any) -> None:
@@ -88,7 +95,7 @@ def _frame(axes: Axes, length: np.ndarray) -> None:
         axes.set_xlim(0, 1.04 * high)
     axes.set_ylim(0, 1.03)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.yaxis.set_major_formatter(words.percent_ticks())
     axes.set_xlabel("length of the stall, steps")
     axes.set_ylabel("share of the stalls that last longer")
     axes.grid(axis="y", color=INK, alpha=0.08, linewidth=0.6)

@@ -7,11 +7,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
-import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from mnemo_jax import store
@@ -21,7 +19,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Layout = Literal["constrained", "compressed"]
 INK, QUIET, FAINT = "#222222", "#6b6b6b", "#dddddd"
-NO_LABEL = "#cfcfcf"
 # Okabe and Ito (2008): told apart by colour-blind readers too; every kind has a marker of its own beside.
 KIND_COLOURS = {
     "minimum": "#0072B2",
@@ -39,9 +36,6 @@ KIND_PLURALS = {
     "kink": "kinks",
 }
 DPI = 200
-_HUES = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#B8AB2E")
-_SHADES = ((0.0, "#ffffff"), (0.42, "#000000"), (0.55, "#ffffff"))  # the hues as they are, darkened, lightened
-BASINS = len(_HUES) * len(_SHADES)  # labels told apart by colour; further ones begin anew
 
 _RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so files are alike everywhere
@@ -69,6 +63,7 @@ _RC: Any = {
     "legend.title_fontsize": 8.0,
     "legend.handletextpad": 0.5,
     "lines.linewidth": 1.4,
+    "contour.negative_linestyle": "solid",
     "figure.constrained_layout.h_pad": 0.06,
     "figure.constrained_layout.w_pad": 0.06,
     "svg.hashsalt": "mnemo_jax",
@@ -90,30 +85,13 @@ def page(
     record: Record, subject: str, note: str, width: float, height: float, layout: Layout = "constrained"
 ) -> Figure:
     """Return an empty figure of ``width`` by ``height`` inches under the run's name and subject, above a quiet note."""
-    figure = Figure(figsize=(width, height), layout=layout)
+    figure = Figure(figsize=(width, height), dpi=72.0, layout=layout)  # so that a pixel of its own is a point
     title = textwrap.shorten(f"{record.summary['name']}: {subject}", int(11 * width), placeholder=" …")
     left = 0.08 / width
     figure.suptitle(title, x=left, ha="left", fontsize=11, fontweight="bold")
     note = "\n".join(textwrap.fill(line, int(17 * width)) for line in note.splitlines())
     figure.supxlabel(note, x=left, ha="left", fontsize=7.5, color=QUIET)
     return figure
-
-
-def basin_colours(ranks: np.ndarray, paler: float = 0.0) -> np.ndarray:
-    """Return RGB ``[n, 3]`` for basins by rank, mixed with white by ``paler``; -1 is no label, -2 no start."""
-    palette = [_mix(hue, other, amount) for amount, other in _SHADES for hue in _HUES]
-    table = np.array([*palette, to_rgb("white"), to_rgb(NO_LABEL)])
-    table[:BASINS] += paler * (1.0 - table[:BASINS])
-    return table[np.where(ranks < 0, ranks, ranks % BASINS)]
-
-
-def basin_colour(rank: int, paler: float = 0.0) -> str:
-    """Return the colour of one basin."""
-    return to_hex(basin_colours(np.array([rank]), paler)[0])
-
-
-def _mix(colour: str, other: str, amount: float) -> np.ndarray:
-    return (1.0 - amount) * np.array(to_rgb(colour)) + amount * np.array(to_rgb(other))
 
 
 @styled

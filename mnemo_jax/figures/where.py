@@ -1,8 +1,7 @@
-"""Where the starts of a record were, made again from its config, and which labels they reached."""
+"""Where the starts of a record were, made again from its config, which labels they reached, and what is shown."""
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 from scipy.spatial import cKDTree
 
-from mnemo_jax import store
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Starts, drawer
@@ -20,6 +18,8 @@ from mnemo_jax.starts import Starts, drawer
 LIMIT = 200_000  # starts drawn as places; further ones would change no pixel
 ROWS = 2_000_000  # starts read for distributions
 PIXELS = 1000  # per axis of a grid's map
+NEAR, MANY = 0.25, 0.1  # of the picture's size, and of all critical points, that widen a window
+EDGE = 0.03  # of the picture's size, beside points for which a window is widened
 
 
 def box(record: Record) -> np.ndarray:
@@ -33,28 +33,20 @@ def periods(record: Record) -> np.ndarray:
     return np.where(record.config["loss"]["periodic"], high - low, 0.0)
 
 
-def rows(record: Record, limit: int = ROWS) -> pa.Table:
-    """Return the starts of the first blocks, about ``limit`` at most, with their labels."""
-    parts, number = [], 0
-    for block, path in record.blocks():
-        parts.append(record._labelled(store.read_table(path), block).select(["start", "outcome", "steps", "label"]))
-        number += len(parts[-1])
-        if number >= limit:
-            break
-    return pa.concat_tables(parts)
+def window(record: Record) -> np.ndarray:
+    """Return what to show of the plane or line, ``[2, d]``, lower and upper.
 
-
-def stalls(record: Record, limit: int = ROWS) -> pa.Table:
-    """Return the stalls of the first blocks, about ``limit`` at most, with the labels of where they were."""
-    parts, number = [], 0
-    for block, path in record.blocks():
-        table = store.read_table(record.path / "stalls" / path.name)
-        label = record._label(table["point"], block)
-        parts.append(table.select(["start", "length", "censored"]).append_column("label", label))
-        number += len(parts[-1])
-        if number >= limit:
-            break
-    return pa.concat_tables(parts)
+    It is the picture of the loss, widened where many critical points lie just outside.
+    """
+    with np.load(record.path / "picture.npz") as file:
+        low, high = np.array([file[f"axis{k}"][[0, -1]] for k in range(record.config["loss"]["dim"])]).T
+    x, size = record.catalogue.x, high - low
+    beyond = np.max(np.maximum(low - x, x - high) / size, axis=1)
+    near = x[(beyond > 0) & (beyond < NEAR)]
+    if len(near) <= MANY * len(x):
+        return np.stack([low, high])
+    edge = EDGE * size
+    return np.stack([np.minimum(low, near.min(axis=0) - edge), np.maximum(high, near.max(axis=0) + edge)])
 
 
 def labels_of(table: pa.Table) -> np.ndarray:
@@ -69,11 +61,11 @@ def places(record: Record, limit: int = LIMIT) -> tuple[np.ndarray, np.ndarray] 
         return None
     low, high = box(record)
     landscape = Landscape(loss=_unused, dim=len(low), lower=tuple(low), upper=tuple(high))
-    table = rows(record, limit)[:limit]
+    label = labels_of(record.starts("label", first=limit))
     starts: Any = TypeAdapter(Starts).validate_json(json.dumps(words))
     with jax.enable_x64(True):
         draw = drawer(starts, landscape, record.config["seed"])
-        return np.asarray(draw(0, len(table))), labels_of(table)
+        return np.asarray(draw(0, len(label))), label
 
 
 def _unchanged(path: Path, digest: str) -> bool:
@@ -93,21 +85,14 @@ def grid(record: Record) -> np.ndarray | None:
     shape = np.array(record.config["starts"]["shape"])
     stride = -(-shape // PIXELS)
     image = np.full(-(-shape // stride), -1)
-    for first, label in _blocks(record):
-        place = np.unravel_index(first + np.arange(len(label)), tuple(shape))
+    for table in record.start_blocks("start", "label"):
+        place = np.unravel_index(table["start"].to_numpy(), tuple(shape))
         kept = np.all([p % s == s // 2 for p, s in zip(place, stride, strict=True)], axis=0)
-        image[tuple(p[kept] // s for p, s in zip(place, stride, strict=True))] = label[kept]
+        image[tuple(p[kept] // s for p, s in zip(place, stride, strict=True))] = labels_of(table)[kept]
     return image
 
 
-def _blocks(record: Record) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the first start of every block and the labels of its starts."""
-    for block, path in record.blocks():
-        table = record._labelled(store.read_table(path), block)
-        yield int(table["start"][0].as_py()), labels_of(table)
-
-
-def window(record: Record, x: np.ndarray) -> np.ndarray:
+def spread(record: Record, x: np.ndarray) -> np.ndarray:
     """Return the box ``[2, d]`` in which the starts ``x`` lie: the landscape's, unless they have one of their own."""
     own = record.config["starts"]
     if own["kind"] in ("grid", "sobol") or (own["kind"] == "uniform" and own["lower"] is own["upper"] is None):
@@ -136,14 +121,3 @@ def _wrapped(x: np.ndarray, period: np.ndarray) -> np.ndarray:
     inside = np.mod(x, np.where(period > 0, period, 1.0))
     inside = np.where(inside < period, inside, 0.0)  # rounding can land exactly on the period
     return np.where(period > 0, inside, x)
-
-
-def ranks(record: Record) -> np.ndarray:
-    """Return per point of the catalogue its rank among those with starts, -1 for those without; colours follow it."""
-    reached = record.shares.count > 0
-    return np.where(reached, np.cumsum(reached) - 1, -1)
-
-
-def ranks_of(record: Record, labels: np.ndarray) -> np.ndarray:
-    """Return the ranks of labels, -1 staying -1."""
-    return np.asarray(np.append(ranks(record), -1)[labels])

@@ -1,6 +1,7 @@
 """Numbers and counts as figures write them."""
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter
 
 from mnemo_jax.figures.style import KIND_PLURALS
 from mnemo_jax.record import Record
@@ -29,6 +30,11 @@ def percent(share: float, count: int) -> str:
     return f"{100 * share:.{decimals(share, count)}f} %"
 
 
+def percent_ticks() -> FuncFormatter:
+    """Return what writes shares on an axis as per cent."""
+    return FuncFormatter(lambda share, _: f"{100 * share:.4g} %")
+
+
 def decimals(share: float, count: int) -> int:
     """Return after how many decimals of its per cent a share of ``count`` starts is uncertain."""
     error = 100 * np.sqrt(share * (1 - share) / max(count, 1))
@@ -53,3 +59,14 @@ def starts(record: Record) -> str:
     if len(outcomes) == 1:
         return f"{told}, {'' if count == 1 else 'all '}{next(iter(outcomes))}"
     return f"{told}: " + ", ".join(f"{number:,} {name}" for name, number in outcomes.items())
+
+
+def outside(record: Record, window: np.ndarray) -> str:
+    """Return how many critical points lie outside the window ``[2, d]``, and the share of the starts they have."""
+    x, dust = record.catalogue.x, 1e-6 * (window[1] - window[0])
+    away = np.any((x < window[0] - dust) | (x > window[1] + dust), axis=1)
+    number, share = int(away.sum()), float(record.shares.share[away].sum())
+    if not number:
+        return ""
+    told = f"{several(number, 'critical point')} {'lies' if number == 1 else 'lie'} outside the window"
+    return told + (f", with {percent(share, record.summary['starts'])} of the starts." if share else ".")
