@@ -4,6 +4,10 @@ A block of starts lies in a queue. Every lane follows one start; all lanes run i
 and once enough of them have stopped those write their results out and take the next starts of the queue. Nothing
 crosses lanes, so the numbers of a start depend on the tile's shape alone, not on the block, the queue's order, the
 number of devices or the company it kept.
+
+What a step does is what a loop written by hand for one loss would do: gradient, stop rule, update. XLA on a CPU makes a
+loop of its own of every array that a step returns, and computes the gradient again in each; so a step returns little,
+and the rest is found out once a word of steps (see `stretch`).
 """
 
 from functools import partial
@@ -15,11 +19,13 @@ import numpy as np
 import optax
 from jax import Array
 
+from mnemo_jax import stretch
 from mnemo_jax.calculus import Args, Loss
 from mnemo_jax.keys import Purpose, key
+from mnemo_jax.lanes import across
+from mnemo_jax.stretch import WORD, Stretch
 from mnemo_jax.types import Either, Outcome, Tile
 
-OPENING = 5  # steps a gradient must stay small before a stall opens
 STORED = 4  # stalls of one start that are stored one by one; further ones are only counted
 
 
@@ -51,28 +57,8 @@ class Rules(NamedTuple):
     learning_rate: Array | None
 
 
-class Stretch(NamedTuple):
-    """The present stretch of small gradients of one lane, and the sums of its stalls so far.
-
-    Attributes:
-        since: int32, step at which the stretch began, -1 outside one.
-        smallest: smallest squared gradient norm in it.
-        x: ``[d]``, the point where that was.
-        ended: int32, length of the stall that has just ended, else 0; the lane then waits until it is logged.
-        count: int32, stalls ended so far.
-        steps: int32, steps spent in them.
-    """
-
-    since: Array
-    smallest: Array
-    x: Array
-    ended: Array
-    count: Array  # type: ignore[assignment]
-    steps: Array
-
-
 class Lane(NamedTuple):
-    """What the next step of one lane needs.
+    """A start on its way.
 
     Attributes:
         x: ``[d]``.
@@ -81,6 +67,7 @@ class Lane(NamedTuple):
         outcome: int32, an `Outcome`.
         slot: int32, which start of the block the lane follows; the block's size when it follows none.
         stretch: the stall tracking.
+        limit: int32, updates it may make in the next word of looks.
     """
 
     x: Array
@@ -89,6 +76,7 @@ class Lane(NamedTuple):
     outcome: Array
     slot: Array
     stretch: Stretch
+    limit: Array
 
 
 class Ends(NamedTuple):
@@ -131,68 +119,129 @@ class StallLog(NamedTuple):
     count: Either
 
 
-def step(lane: Lane, loss: Loss, args: Args, optimizer: optax.GradientTransformationExtraArgs, rules: Rules) -> Lane:
-    """Look at one lane's point, decide whether its descent ends there, and apply one update if it goes on."""
-    value, gradient = jax.value_and_grad(loss)(lane.x, args)
-    worst = jnp.max(jnp.abs(gradient))
-    outcome = _outcome(lane, worst, rules)
-    stretch = _follow(lane, jnp.sum(gradient**2), rules)
-    update, memory = optimizer.update(
-        gradient, lane.memory, lane.x, value=value, grad=gradient, value_fn=lambda x: loss(x, args)
+class _Program(NamedTuple):
+    """What is computed at a point: the loss with its arguments, the step rule and the stop rules."""
+
+    loss: Loss
+    args: Args
+    optimizer: optax.GradientTransformationExtraArgs
+    rules: Rules
+
+
+class _Look(NamedTuple):
+    """What a lane sees at its point: loss, gradient, its largest entry (infinite outside the bounds), squared norm."""
+
+    value: Array
+    gradient: Array
+    worst: Array
+    square: Array
+
+
+def _look(x: Array, program: _Program) -> _Look:
+    value, gradient = jax.value_and_grad(program.loss)(x, program.args)
+    within = jnp.abs(x - program.rules.centre) <= program.rules.reach
+    worst = jnp.max(jnp.where(within, jnp.abs(gradient), jnp.inf))
+    return _Look(value, gradient, worst, jnp.sum(gradient**2))
+
+
+class _Stepping(NamedTuple):
+    """What a step changes: the point, the optimizer's state, the notes on small gradients (int64), the last gradient.
+
+    The gradient is there to be read after the loop, and to be an array of its own inside it.
+    """
+
+    x: Array
+    memory: Any
+    bits: Array
+    gradient: Array
+
+
+def _step(now: _Stepping, left: Array, ceiling: Array | float, number: Array, program: _Program) -> _Stepping:
+    """Look at one lane's point and apply one update if its descent goes on.
+
+    Args:
+        now: the lane.
+        left: int32, updates the lane may make in this word.
+        ceiling: squared gradient norm above which it waits for the end of the word.
+        number: int32, of the look in the word.
+        program: what is computed.
+    """
+    look, rules = _look(now.x, program), program.rules
+    goes = (look.worst > rules.grad_tol) & (look.worst < jnp.inf) & (number < left) & (look.square <= ceiling)
+    update, memory = program.optimizer.update(
+        look.gradient,
+        now.memory,
+        now.x,
+        value=look.value,
+        grad=look.gradient,
+        value_fn=lambda x: program.loss(x, program.args),
     )
-    active = (lane.outcome == Outcome.RUNNING) & (lane.stretch.ended == 0)
-    going = active & (outcome == Outcome.RUNNING)
-    return Lane(
-        x=jnp.where(going, (lane.x + update).astype(lane.x.dtype), lane.x),
-        memory=jax.tree.map(lambda new, old: jnp.where(going, new, old).astype(old.dtype), memory, lane.memory),
-        steps=lane.steps + going,
-        outcome=jnp.where(active, outcome, lane.outcome),
-        slot=lane.slot,
-        stretch=jax.tree.map(lambda new, old: jnp.where(active, new, old), stretch, lane.stretch),
+    small, low = look.square < rules.stall_below, look.square <= rules.stall_above
+    return _Stepping(
+        x=jnp.where(goes, (now.x + update).astype(now.x.dtype), now.x),
+        memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old).astype(old.dtype), memory, now.memory),
+        bits=stretch.noted(now.bits, number, goes, small, low),
+        gradient=look.gradient,
     )
 
 
-def _outcome(lane: Lane, worst: Array, rules: Rules) -> Array:
-    """Return the outcome at the lane's point; the first rule that holds names it."""
+def _outcome(x: Array, gradient: Array, steps: Array, rules: Rules) -> Array:
+    """Return the outcome at a lane's point; the first rule that holds names it."""
     code = {outcome: jnp.int32(outcome) for outcome in Outcome}
+    worst = jnp.max(jnp.abs(gradient))
     spent = jnp.where(rules.grad_tol < 0, code[Outcome.FINISHED], code[Outcome.OUT_OF_STEPS])
-    outcome = jnp.where(lane.steps >= rules.max_steps, spent, code[Outcome.RUNNING])
+    outcome = jnp.where(steps >= rules.max_steps, spent, code[Outcome.RUNNING])
     outcome = jnp.where(worst <= rules.grad_tol, code[Outcome.CONVERGED], outcome)
-    outcome = jnp.where(jnp.any(jnp.abs(lane.x - rules.centre) > rules.reach), code[Outcome.ESCAPED], outcome)
+    outcome = jnp.where(jnp.any(jnp.abs(x - rules.centre) > rules.reach), code[Outcome.ESCAPED], outcome)
     return jnp.where(worst < jnp.inf, outcome, code[Outcome.NON_FINITE])
 
 
-def _follow(lane: Lane, square: Array, rules: Rules) -> Stretch:
-    """Advance the stall tracking by one gradient (Schmitt trigger: opens below one level, ends above another)."""
-    old = lane.stretch
-    none, outside = jnp.int32(0), jnp.int32(-1)
-    inside = old.since >= 0
-    length = lane.steps - old.since
-    opened = inside & (length >= OPENING)
-    stays = jnp.where(opened, square <= rules.stall_above, square < rules.stall_below)
-    ended = jnp.where(opened & ~stays, length, none)
-    smaller = stays & ~(inside & (old.smallest <= square))
-    return Stretch(
-        since=jnp.where(stays, jnp.where(inside, old.since, lane.steps), jnp.where(ended > 0, old.since, outside)),
-        smallest=jnp.where(smaller, square, old.smallest),
-        x=jnp.where(smaller, lane.x, old.x),
-        ended=ended,
-        count=old.count + (ended > 0),
-        steps=old.steps + ended,
+def _nearer(x: Array, smallest: Array, nearest: Array, program: _Program) -> tuple[Array, Array]:
+    """Return the smaller squared gradient norm, and where it is."""
+    square = _look(x, program).square
+    smaller = square < smallest
+    return jnp.where(smaller, square, smallest), jnp.where(smaller, x, nearest)
+
+
+class _Ended(NamedTuple):
+    """A lane after a word of looks: the lane, and the stall that ended in it (length 0 for none)."""
+
+    lane: Lane
+    length: Array
+    smallest: Array
+    x: Array
+
+
+def _settle(lane: Lane, now: _Stepping, smallest: Array, nearest: Array, looks: int, program: _Program) -> _Ended:
+    """Find out what a word of looks says of one lane, or send it back to where the word began."""
+    rules, old = program.rules, lane.stretch
+    running = lane.outcome == Outcome.RUNNING
+    went = jnp.where(running, stretch.gone(now.bits, looks), 0)
+    last = running & (went < looks)  # then it has not moved since its last look
+    square = jnp.sum(now.gradient**2)
+    small, low = square < rules.stall_below, square <= rules.stall_above
+    word = stretch.read(now.bits, old.length, went, last, small, low)
+    steps = lane.steps + went
+    outcome = jnp.where(last, _outcome(now.x, now.gradient, steps, rules), lane.outcome)
+    smaller = last & (square < smallest)
+    smallest, nearest = jnp.where(smaller, square, smallest), jnp.where(smaller, now.x, nearest)
+    after = Stretch(
+        length=word.length,
+        smallest=jnp.where(word.length > 0, smallest, jnp.inf).astype(smallest.dtype),
+        x=nearest,
+        count=old.count + (word.ended > 0),
+        steps=old.steps + word.ended,
     )
+    there = Lane(now.x, now.memory, steps, outcome, lane.slot, after, jnp.int32(WORD))
+    back = lane._replace(limit=word.again)
+    lane = jax.tree.map(partial(jnp.where, word.again > 0), back, there)
+    return _Ended(lane, word.ended, smallest, nearest)
 
 
 def _fresh(x: Array, slot: Array, memory: Any, size: Array) -> Lane:
     """Return a lane at the start of its descent; idle when the queue had none left for it."""
-    zero = jnp.zeros((), jnp.int32)
-    return Lane(
-        x=x,
-        memory=memory,
-        steps=zero,
-        outcome=jnp.where(slot < size, Outcome.RUNNING, Outcome.IDLE).astype(jnp.int32),
-        slot=slot,
-        stretch=Stretch(since=zero - 1, smallest=jnp.zeros((), x.dtype), x=x, ended=zero, count=zero, steps=zero),
-    )
+    outcome = jnp.where(slot < size, Outcome.RUNNING, Outcome.IDLE).astype(jnp.int32)
+    return Lane(x, memory, jnp.zeros((), jnp.int32), outcome, slot, stretch.fresh(x), jnp.int32(WORD))
 
 
 def _memory(optimizer: optax.GradientTransformationExtraArgs, x: Array, noise: Array) -> Any:
@@ -247,32 +296,32 @@ def descend(
         ``tile.steps * tile.lanes`` lane-steps.
     """
     axis = -1 if tile.layout == "lanes_last" else 0
-    optimizer = choice.build(rules.learning_rate)
-    one_step = jax.vmap(
-        partial(step, loss=loss, args=args, optimizer=optimizer, rules=rules), in_axes=axis, out_axes=axis
-    )
+    program = _Program(loss, args, choice.build(rules.learning_rate), rules)
 
     def start(slot: Array) -> Lane:
         index = jnp.minimum(slot, x0.shape[0] - 1)
         x = x0[index]
-        return _fresh(x, slot, _memory(optimizer, x, key(root, Purpose.NOISE, first + index)), size)
+        return _fresh(x, slot, _memory(program.optimizer, x, key(root, Purpose.NOISE, first + index)), size)
 
     starts = jax.vmap(start, out_axes=axis)
 
-    def segment(state: tuple[Lane, Array]) -> tuple[Lane, Array]:
-        lanes, count = state
-        lanes, _ = jax.lax.scan(lambda s, _: (one_step(s), None), lanes, length=tile.steps, unroll=tile.unroll)
-        return lanes, count + 1
+    def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
+        lanes, segments, log = state
+        for looks in _words(tile.steps):
+            ended = _word(lanes, looks, tile, program)
+            log = jax.lax.cond(
+                jnp.any(ended.length > 0), partial(_write_log, axis=axis), lambda log, _: log, log, ended
+            )
+            lanes = ended.lane
+        return lanes, segments + 1, log
 
     def serve(carry: _Carry) -> _Carry:
         """Run until enough lanes have stopped, write what they found, and give them the next starts."""
-        lanes, segments = jax.lax.while_loop(
-            lambda state: ~_waiting(state[0], carry.taken < size, tile), segment, (carry.lanes, carry.segments)
+        lanes, segments, log = jax.lax.while_loop(
+            lambda state: ~_waiting(state[0], carry.taken < size, tile),
+            segment,
+            (carry.lanes, carry.segments, carry.log),
         )
-        log = jax.lax.cond(
-            jnp.any(lanes.stretch.ended > 0), partial(_write_log, axis=axis), lambda log, _: log, carry.log, lanes
-        )
-        lanes = lanes._replace(stretch=_closed(lanes.stretch))
         stopped = lanes.outcome != Outcome.RUNNING
         ends = _write_ends(carry.ends, lanes, stopped, axis)
         free = jnp.cumsum(stopped.astype(jnp.int32))
@@ -286,6 +335,41 @@ def descend(
     return _valued(carry.ends, loss, args), carry.log, carry.segments
 
 
+def _words(steps: int) -> list[int]:
+    """Return the numbers of looks of the words that make up a segment."""
+    return [min(WORD, steps - done) for done in range(0, steps, WORD)]
+
+
+def _word(lanes: Lane, looks: int, tile: Tile, program: _Program) -> _Ended:
+    """Run all lanes for a word of looks and find out what became of them."""
+    rules = program.rules
+    left = jnp.minimum(rules.max_steps - lanes.steps, lanes.limit)
+    left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
+    ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
+    now = _Stepping(lanes.x, lanes.memory, jnp.zeros(left.shape, jnp.int64), lanes.x)
+    period = tile.sample if looks % tile.sample == 0 else 1
+
+    def step(k: Array, now: _Stepping) -> _Stepping:
+        one = across(lambda now, left, ceiling: _step(now, left, ceiling, k, program), tile.layout)
+        return one(now, left, ceiling)  # type: ignore[no-any-return]
+
+    def stride(state: tuple[_Stepping, Array, Array], begin: Array) -> tuple[tuple[_Stepping, Array, Array], None]:
+        now, smallest, nearest = state
+        smallest, nearest = nearer(now.x, smallest, nearest)
+        if period == 1:
+            return (step(begin, now), smallest, nearest), None
+        now = jax.lax.fori_loop(begin, begin + period, step, now)
+        return (now, smallest, nearest), None
+
+    nearer = across(lambda x, smallest, nearest: _nearer(x, smallest, nearest, program), tile.layout)
+    begins = jnp.arange(0, looks, period, dtype=jnp.int32)
+    (now, smallest, nearest), _ = jax.lax.scan(
+        stride, (now, lanes.stretch.smallest, lanes.stretch.x), begins, unroll=tile.unroll
+    )
+    settle = across(lambda *lane: _settle(*lane, looks, program), tile.layout)
+    return settle(lanes, now, smallest, nearest)  # type: ignore[no-any-return]
+
+
 def _valued(ends: Ends, loss: Loss, args: Args) -> Ends:
     """Call ends non-finite where the loss is no number although its gradient is, as log's of a negative one."""
     value = jax.vmap(loss, in_axes=(0, None))(ends.x, args)
@@ -295,22 +379,15 @@ def _valued(ends: Ends, loss: Loss, args: Args) -> Ends:
 
 
 def _waiting(lanes: Lane, queued: Array, tile: Tile) -> Array:
-    """Whether enough lanes wait to be served; once the queue is empty, all of them or any with a stall to log."""
+    """Whether enough lanes wait to be served; once the queue is empty, all of them."""
     stopped = lanes.outcome != Outcome.RUNNING
-    logging = lanes.stretch.ended > 0
-    enough = jnp.sum(stopped | logging) >= max(1, round(tile.refill * tile.lanes))
-    return jnp.where(queued, enough, jnp.all(stopped) | jnp.any(logging))
+    enough = jnp.sum(stopped) >= max(1, round(tile.refill * tile.lanes))
+    return jnp.where(queued, enough, jnp.all(stopped))
 
 
 def _where(choose: Array, axis: int, new: Array, old: Array) -> Array:
     """Choose per lane between two arrays whose lanes lie on ``axis``."""
     return jnp.where(choose if axis == -1 else choose.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
-
-
-def _closed(stretch: Stretch) -> Stretch:
-    """Forget the stalls that were logged, so that their lanes go on."""
-    ended = stretch.ended > 0
-    return stretch._replace(since=jnp.where(ended, jnp.int32(-1), stretch.since), ended=jnp.zeros_like(stretch.ended))
 
 
 def _no_ends(x0: Array) -> Ends:
@@ -337,33 +414,28 @@ def _write_ends(ends: Ends, lanes: Lane, stopped: Array, axis: int) -> Ends:
     """Write what the stopped lanes found to their slots; idle lanes' slots lie outside and are dropped."""
     done = stopped & (lanes.outcome != Outcome.IDLE)
     where = jnp.where(done, lanes.slot, ends.x.shape[0])
+    open_ = lanes.stretch
     rows = Ends(
         jnp.moveaxis(lanes.x, axis, 0),
         lanes.outcome,
         lanes.steps,
-        lanes.stretch.count,
-        lanes.stretch.steps,
-        lanes.stretch.since,
-        lanes.stretch.smallest,
-        jnp.moveaxis(lanes.stretch.x, axis, 0),
+        open_.count,
+        open_.steps,
+        jnp.where(open_.length > 0, lanes.steps + 1 - open_.length, -1),
+        open_.smallest,
+        jnp.moveaxis(open_.x, axis, 0),
     )
     return jax.tree.map(lambda old, new: old.at[where].set(new, mode="drop", unique_indices=False), ends, rows)
 
 
-def _write_log(log: StallLog, lanes: Lane, axis: int) -> StallLog:
+def _write_log(log: StallLog, ended: _Ended, axis: int) -> StallLog:
     """Append the stalls that have just ended, up to four of a start."""
-    stretch = lanes.stretch
-    stored = (stretch.ended > 0) & (stretch.count <= STORED)
+    lanes, rank = ended.lane, ended.lane.stretch.count - 1
+    stored = (ended.length > 0) & (rank < STORED)
     free = jnp.cumsum(stored.astype(jnp.int32))
     where = jnp.where(stored, log.count + free - 1, log.slot.shape[0])
-    rows = (
-        lanes.slot,
-        stretch.count - 1,
-        stretch.since,
-        stretch.ended,
-        stretch.smallest,
-        jnp.moveaxis(stretch.x, axis, 0),
-    )
+    entry = lanes.steps - ended.length  # the look that ended it was the one at the lane's point
+    rows = (lanes.slot, rank, entry, ended.length, ended.smallest, jnp.moveaxis(ended.x, axis, 0))
     written = [old.at[where].set(new, mode="drop") for old, new in zip(log[:-1], rows, strict=True)]
     return StallLog(*written, count=log.count + free[-1])  # type: ignore[misc]
 
@@ -373,11 +445,18 @@ PATH_CHUNK = 512  # steps of a path between two looks from the host
 
 @partial(jax.jit, static_argnames=("loss", "choice"))
 def _path_chunk(lanes: Lane, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer) -> tuple[Lane, Array]:
-    optimizer = choice.build(rules.learning_rate)
+    program = _Program(loss, args, choice.build(rules.learning_rate), rules)
 
     def forward(lane: Lane, _: None) -> tuple[Lane, Array]:
-        lane = step(lane, loss, args, optimizer, rules)
-        return lane._replace(stretch=_closed(lane.stretch)), lane.x
+        running = lane.outcome == Outcome.RUNNING
+        left = jnp.where(running, rules.max_steps - lane.steps, 0)
+        now = _Stepping(lane.x, lane.memory, jnp.int64(0), lane.x)
+        now = _step(now, left, jnp.inf, jnp.int32(0), program)
+        went = stretch.gone(now.bits, 1)
+        steps = lane.steps + went
+        stopped = running & (went == 0)
+        outcome = jnp.where(stopped, _outcome(now.x, now.gradient, steps, rules), lane.outcome)
+        return lane._replace(x=now.x, memory=now.memory, steps=steps, outcome=outcome), now.x
 
     return jax.vmap(lambda lane: jax.lax.scan(forward, lane, length=PATH_CHUNK))(lanes)
 

@@ -20,7 +20,7 @@ from mnemo_jax import store
 from mnemo_jax.calculus import Args, Loss, calls_lapack, loss_of, typical_norms, values
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.clock import Clock
-from mnemo_jax.descent import OPENING, Ends, Rules, StallLog, descend, follow
+from mnemo_jax.descent import Ends, Rules, StallLog, descend, follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.finish import finish
@@ -30,6 +30,7 @@ from mnemo_jax.polish import Scales
 from mnemo_jax.record import Record, load
 from mnemo_jax.starts import Draw, Uniform, drawer
 from mnemo_jax.stopping import FLOOR_EPS
+from mnemo_jax.stretch import OPENING
 from mnemo_jax.tables import points_table, stalls_table, starts_table
 from mnemo_jax.types import Outcome
 

@@ -59,6 +59,8 @@ class Tile:
         unroll: steps written out in the loop's body.
         layout: which axis of every array holds the lanes.
         refill: share of the lanes that must have stopped before they take new starts (changes no result).
+        sample: every how many looks the smallest gradient of a stall is looked for, 1 to 4; of a stall's five looks or
+            more at least one is among them.
     """
 
     lanes: Annotated[int, Ge(1), Le(1 << 22)]
@@ -66,3 +68,4 @@ class Tile:
     unroll: Annotated[int, Ge(1), Le(64)] = 1
     layout: Literal["lanes_last", "lanes_first"] = "lanes_last"
     refill: Annotated[float, Gt(0), Le(1)] = 0.0625
+    sample: Annotated[int, Ge(1), Le(4)] = 1

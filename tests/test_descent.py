@@ -10,8 +10,9 @@ import optax
 import pytest
 
 from mnemo_jax.calculus import Loss
-from mnemo_jax.descent import OPENING, STORED, Rules, descend, follow
+from mnemo_jax.descent import STORED, Rules, descend, follow
 from mnemo_jax.optimizers import Optimizer
+from mnemo_jax.stretch import OPENING
 from mnemo_jax.types import Outcome, Tile
 
 TILE = Tile(lanes=16, steps=8)

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
-    {"errors", "types", "keys", "clock"},
+    {"errors", "types", "keys", "clock", "lanes", "stretch"},
     {"landscape", "devices"},
     {"calculus"},
     {"losses", "starts", "optimizers", "stopping"},

@@ -1,0 +1,113 @@
+"""The engine's record of small gradients: when a stall opens and ends, from a few bits a step.
+
+A stall opens when the gradient norm has been below one level for `OPENING` looks and ends when it rises above another,
+twice as high (a Schmitt trigger). The inner loop only notes two bits a look; once every `WORD` looks the bits of all
+lanes are read at once. A stall shall end at the last look of a word: a lane whose gradient was small when the word began
+waits where it rises above the upper level; another, whose stall begins and ends within the word, does the word again, up
+to the look that ended it.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+OPENING = 5  # looks a gradient must stay small before a stall opens
+WORD = 32  # looks between two readings
+FULL = (1 << WORD) - 1
+
+
+class Stretch(NamedTuple):
+    """The present stretch of small gradients of one lane, and the sums of its stalls so far.
+
+    Attributes:
+        length: int32, looks it has lasted, 0 outside one.
+        smallest: smallest squared gradient norm in it.
+        x: ``[d]``, the point where that was.
+        count: int32, stalls ended so far.
+        steps: int32, steps spent in them.
+    """
+
+    length: Array
+    smallest: Array
+    x: Array
+    count: Array  # type: ignore[assignment]
+    steps: Array
+
+
+def fresh(x: Array) -> Stretch:
+    """Return the record of a lane that has not looked yet."""
+    zero = jnp.zeros((), jnp.int32)
+    return Stretch(zero, jnp.full((), jnp.inf, x.dtype), x, zero, zero)
+
+
+def noted(bits: Array, look: Array, goes: Array, small: Array, low: Array) -> Array:
+    """Return the bits (int64) with those of look number ``look`` of the word added.
+
+    Bit ``look``: the gradient is below the lower level; bit ``WORD + look``: it is not above the upper one. A lane that
+    waits or has stopped sets the first alone, which no gradient does.
+    """
+    both, upper, neither, lower = map(jnp.int64, ((1 << WORD) + 1, 1 << WORD, 0, 1))
+    flags = jnp.where(goes, jnp.where(small, both, jnp.where(low, upper, neither)), lower)
+    return bits | (flags << look.astype(jnp.int64))
+
+
+def gone(bits: Array, looks: int) -> Array:
+    """Return how many of the word's ``looks`` looks let the lane go on, int32."""
+    waited = bits & ~(bits >> WORD) & FULL
+    return looks - lax.population_count(waited).astype(jnp.int32)
+
+
+class Reading(NamedTuple):
+    """What a word of looks says of the present stretch.
+
+    Attributes:
+        length: int32, looks it has lasted after the word.
+        ended: int32, length of the stall that ended at the last look, or 0.
+        again: int32, look at which a stall ended with others after it, or 0.
+    """
+
+    length: Array
+    ended: Array
+    again: Array
+
+
+def read(bits: Array, length: Array, went: Array, last: Array, small: Array, low: Array) -> Reading:
+    """Read a word of one lane.
+
+    Args:
+        bits: int64, from `noted`.
+        length: int32, of the stretch before the word.
+        went: int32, looks that let the lane go on.
+        last: whether the lane has looked once more, at the point where it waits or has stopped.
+        small, low: what that look saw.
+    """
+    one = jnp.int64(1)
+    going = (one << went.astype(jnp.int64)) - 1
+    smalls = bits & going
+    smalls |= jnp.where(last & small, going + 1, 0)
+    before = jnp.minimum(length, OPENING - 1).astype(jnp.int64)
+    # Looks before the word take the lowest bits, the word's own follow.
+    row = (smalls << (OPENING - 1)) | (((one << before) - 1) << (OPENING - 1 - before))
+    runs = row & (row >> 1)
+    runs &= (runs >> 2) & (row >> 4)  # bit p: looks p - 4 to p of the word were small, OPENING = 5 of them
+    opening = runs & -runs  # of the first look at which a stall is open
+    opened = length >= OPENING
+    inside = opened | (runs != 0)
+    begun = jnp.where(opened, length, OPENING - 1 - _number(opening))
+    seen = went + last
+    grown = begun + seen
+    trailing = lax.clz(~(row << (64 - (OPENING - 1) - seen).astype(jnp.int64))).astype(jnp.int32)
+    ends = ~(bits >> WORD) & going & -opening  # looks after the opening that were above the upper level
+    again = jnp.where(opened | (runs == 0) | (ends == 0), 0, _number(ends & -ends))
+    closed = inside & last & ~low & (again == 0)
+    return Reading(
+        length=jnp.where(closed, 0, jnp.where(inside, grown, trailing)),
+        ended=jnp.where(closed, grown - 1, 0),
+        again=again,
+    )
+
+
+def _number(bit: Array) -> Array:
+    """Return the number of the only bit that is set, int32."""
+    return lax.population_count(bit - 1).astype(jnp.int32)
