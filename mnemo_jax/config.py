@@ -48,6 +48,7 @@ class TileTable:
     unroll: int | None = None
     layout: Literal["lanes_last", "lanes_first"] | None = None
     refill: float | None = None
+    sample: int | None = None
 
 
 @choice(frozen=True, kw_only=True, config=STRICT)

@@ -120,11 +120,13 @@ class Plan:
 def default_tile(dim: int, platform: str) -> Tile:
     """Return a tile that suits losses of ``dim`` coordinates; ``mnemo tune`` measures better ones.
 
-    On a CPU a tile's state should stay in the second-level cache; a GPU wants all its threads busy.
+    On a CPU the arrays of a step should stay in the first-level cache; a GPU wants all its threads busy.
     """
+    sample = 1 if dim == 1 else 4
     if platform == "cpu":
-        return Tile(lanes=int(np.clip(_power_of_two((1 << 14) / dim), 64, 1024)), steps=32)
-    return Tile(lanes=int(np.clip(_power_of_two((1 << 24) / dim), 1024, 1 << 17)), steps=64)
+        lanes = int(np.clip(_power_of_two((1 << 10) / dim), 64, 1024))
+        return Tile(lanes=lanes, steps=32 if dim <= 2 else 16, sample=sample)
+    return Tile(lanes=int(np.clip(_power_of_two((1 << 24) / dim), 1024, 1 << 17)), steps=64, sample=sample)
 
 
 def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Optimizer | Transformation:

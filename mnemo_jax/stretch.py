@@ -2,9 +2,9 @@
 
 A stall opens when the gradient norm has been below one level for `OPENING` looks and ends when it rises above another,
 twice as high (a Schmitt trigger). The inner loop only notes two bits a look; once every `WORD` looks the bits of all
-lanes are read at once. A stall shall end at the last look of a word: a lane whose gradient was small when the word began
-waits where it rises above the upper level; another, whose stall begins and ends within the word, does the word again, up
-to the look that ended it.
+lanes are read at once. A stall shall end at the last look of a word: a lane whose gradient was small when the word
+began waits where it rises above the upper level; another, whose stall begins and ends within the word, does the word
+again, up to the look that ended it.
 """
 
 from typing import NamedTuple
@@ -80,7 +80,8 @@ def read(bits: Array, length: Array, went: Array, last: Array, small: Array, low
         length: int32, of the stretch before the word.
         went: int32, looks that let the lane go on.
         last: whether the lane has looked once more, at the point where it waits or has stopped.
-        small, low: what that look saw.
+        small: whether that look saw a gradient below the lower level.
+        low: whether it saw none above the upper level.
     """
     one = jnp.int64(1)
     going = (one << went.astype(jnp.int64)) - 1

@@ -282,7 +282,7 @@ def tuned(rows: Sequence[Mapping[str, Any]]) -> None:
     best = rows[0]
     err.print("The fastest, for the config:")
     out.print("[tile]", markup=False)
-    for key in ("lanes", "steps", "unroll", "layout", "refill"):
+    for key in ("lanes", "steps", "unroll", "layout", "refill", "sample"):
         out.print(f"{key} = {best[key]!r}".replace("'", '"'), markup=False)
 
 

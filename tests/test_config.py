@@ -49,7 +49,7 @@ FULL = {
         "learning_rate": {"schedule": "cosine_decay_schedule", "init_value": 0.1, "decay_steps": 10},
     },
     "stop": {"grad_tol": 1e-8, "max_steps": 10, "escape_radius": 5.0},
-    "tile": {"lanes": 8, "steps": 4, "unroll": 1, "layout": "lanes_last", "refill": 0.5},
+    "tile": {"lanes": 8, "steps": 4, "unroll": 1, "layout": "lanes_last", "refill": 0.5, "sample": 2},
     "record": {"paths": 1, "endpoints": True, "block": 10, "catalogue": 5},
     "observables": {"norm": "jax.numpy:sum"},
 }
@@ -133,7 +133,7 @@ def test_every_key_reaches_the_plan():
     schedule = Schedule("cosine_decay_schedule", (("decay_steps", 10), ("init_value", 0.1)))
     assert made.optimizer == Optimizer("sgd", schedule, (("momentum", 0.9), ("nesterov", True)))
     assert made.stop == Stop(grad_tol=1e-8, max_steps=10, escape_radius=5.0)
-    assert made.tile == Tile(lanes=8, steps=4, unroll=1, layout="lanes_last", refill=0.5)
+    assert made.tile == Tile(lanes=8, steps=4, unroll=1, layout="lanes_last", refill=0.5, sample=2)
     assert made.recording == Recording(paths=1, endpoints=True, block=10, catalogue=5)
     assert dict(made.observables) == {"norm": jnp.sum}
     assert made.table == FULL
@@ -401,6 +401,7 @@ def test_a_misspelt_key_that_must_be_given():
         (("tile", "lanes"), "8", ["8", "integer"]),
         (("tile", "unroll"), 65, ["65"]),
         (("tile", "refill"), 0.0, ["0.0"]),
+        (("tile", "sample"), 5, ["5"]),
         (("tile", "layout"), "lanes_middle", ["lanes_middle", "'lanes_last' or 'lanes_first'"]),
         (("record", "paths"), -1, ["-1"]),
         (("record", "block"), 0, ["0"]),
@@ -737,7 +738,7 @@ def test_losss_arguments_are_part_of_the_run(plan):
         ["optimizer.name=sgd"],
         ["optimizer.name=sgd", f"optimizer.learning_rate={rastrigin(2).learning_rate!r}"],
         ["stop.max_steps=20_000", "stop.escape_radius=1e3"],
-        ["tile.lanes=1024", "tile.steps=32", "tile.unroll=1"],
+        ["tile.lanes=512", "tile.sample=4", "tile.unroll=1"],
         ["record.paths=0", "record.block=16384"],
         ["loss.dim=3", "loss.dim=2"],
     ],
