@@ -274,7 +274,7 @@ class _Carry(NamedTuple):
     log: StallLog
 
 
-WIDE = {"xla_cpu_prefer_vector_width": 512}  # 10 to 20 % faster where the CPU has such vectors, the same bytes
+WIDE = {"xla_cpu_prefer_vector_width": 512}  # 10 to 20 % faster where a CPU has such vectors; last bits may change
 
 
 @partial(jax.jit, static_argnames=("loss", "choice", "tile"), compiler_options=WIDE)

@@ -82,7 +82,7 @@ class Plan:
         if self.recording.block is not None:
             return self.recording.block
         wide = max(1, (1 << 26) // (8 * self.landscape.dim))  # a block's stall log is at most 4 times 64 MiB
-        return int(min(max(_power_of_two(self.count / 8), 1 << 14), 1 << 17, _power_of_two(wide)))
+        return int(min(max(_power_of_two(self.count / 8), 1 << 14), 1 << 18, _power_of_two(wide)))
 
     def resolved(self) -> dict[str, Any]:
         """Return the plan as plain values; equal plans give equal values, and the record's name comes from them."""

@@ -11,7 +11,7 @@ Layout of a record's folder, schema 1::
     journal.jsonl        seconds and lane-steps of each block, as they happened
     catalogue.parquet    the run's distinct critical points in canonical order
     labels.parquet       (block, point) -> label
-    paths.npz            full paths of the first starts, when asked for
+    paths.npz            full paths of a few starts for the figures, and of the first ones when asked for
     summary.json         outcomes, shares, estimates, fingerprint; its presence says the run is done
 """
 
