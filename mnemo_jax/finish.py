@@ -47,7 +47,7 @@ def finish(plan: Plan, folder: Path, judge: Judge) -> None:
     summary = _summary(plan, catalogue, view, judge.grad_tol)
     summary["ambiguous"] = ambiguous(catalogue, judge.metric).tolist()
     summary["scales"] = {name: float(value) for name, value in judge.scales._asdict().items()}
-    picture(plan, folder, judge)
+    picture(plan, folder, catalogue.x, judge)
     store.write_json(folder / "summary.json", summary | {"fingerprint": _fingerprint(view, catalogue, summary)})
 
 

@@ -16,7 +16,7 @@ from mnemo_jax.record import Record
 NUMBERS = 300_000  # of contour lines
 DESCENTS = 12  # drawn at most, as many as a run keeps for figures
 DESCENT = "#8c1c4b"
-BEYOND = "#ececec"  # the picture
+BEYOND = "#ececec"  # where the loss is no number
 
 
 @styled

@@ -18,8 +18,6 @@ from mnemo_jax.starts import Starts, drawer
 LIMIT = 200_000  # starts drawn as places; further ones would change no pixel
 ROWS = 2_000_000  # starts read for distributions
 PIXELS = 1000  # per axis of a grid's map
-NEAR, MANY = 0.25, 0.1  # of the picture's size, and of all critical points, that widen a window
-EDGE = 0.03  # of the picture's size, beside points for which a window is widened
 
 
 def box(record: Record) -> np.ndarray:
@@ -34,19 +32,9 @@ def periods(record: Record) -> np.ndarray:
 
 
 def window(record: Record) -> np.ndarray:
-    """Return what to show of the plane or line, ``[2, d]``, lower and upper.
-
-    It is the picture of the loss, widened where many critical points lie just outside.
-    """
+    """Return what to show of the plane or line, the extent of the loss's picture, ``[2, d]``, lower and upper."""
     with np.load(record.path / "picture.npz") as file:
-        low, high = np.array([file[f"axis{k}"][[0, -1]] for k in range(record.config["loss"]["dim"])]).T
-    x, size = record.catalogue.x, high - low
-    beyond = np.max(np.maximum(low - x, x - high) / size, axis=1)
-    near = x[(beyond > 0) & (beyond < NEAR)]
-    if len(near) <= MANY * len(x):
-        return np.stack([low, high])
-    edge = EDGE * size
-    return np.stack([np.minimum(low, near.min(axis=0) - edge), np.maximum(high, near.max(axis=0) + edge)])
+        return np.array([file[f"axis{k}"][[0, -1]] for k in range(record.config["loss"]["dim"])]).T
 
 
 def labels_of(table: pa.Table) -> np.ndarray:
