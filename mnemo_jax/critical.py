@@ -20,6 +20,8 @@ TILE = (64, 4096)  # points judged at once on a CPU device and on others
 SPREAD = 8  # tiles per device from which more than one device judges
 KINK_SHRINK = 32.0
 """A smooth gradient's difference shrinks with the distance; one across a kink does not."""
+KINK_BALANCE = 1e-3  # of the largest gradient around a kink, above which their convex hull misses zero
+HULL_STEPS = 128
 
 
 class Point(NamedTuple):
@@ -77,6 +79,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     kind = jnp.where(negative == 0, Kind.MINIMUM, jnp.where(negative == x.size, Kind.MAXIMUM, Kind.SADDLE))
     kind = jnp.where(null > 0, Kind.DEGENERATE, kind)
     kink = _kinked(grad, x, scales, probes)
+    slope, steepest = _hull(grad, x, KINK_STEP * scales.length, probes)
     broken = _broken(lambda y: loss(y, args), x, scales, probes)
     smallest = jnp.min(jnp.abs(values))
     value = loss(x, args)
@@ -92,7 +95,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
         radius=jnp.where(null > 0, 0.0, smallest / (4.0 * jnp.maximum(bound, 1e-3 * smallest / scales.length))),
         step=found.step,
         moved=found.moved,
-        left=jnp.where(kink, found.moved > KINK_STEP * scales.length, found.left) | broken,
+        left=jnp.where(kink, jnp.linalg.norm(slope) > KINK_BALANCE * steepest, found.left) | broken,
     )
 
 
@@ -118,6 +121,25 @@ def _kinked(grad: Callable[[Array], Array], x: Array, scales: Scales, probes: Ar
     return jnp.any(jumps | bends | bursts) | ~jnp.all(jnp.isfinite(grad(x)))
 
 
+def _hull(grad: Callable[[Array], Array], x: Array, radius: Array, probes: Array) -> tuple[Array, Array]:
+    """Return the smallest element ``[d]`` of the convex hull of the gradients around ``x``, and their largest norm.
+
+    It is zero at a critical point of a kinked loss, but not on a crease that slopes (Clarke, Optimization and
+    Nonsmooth Analysis, 1983, section 2.3), and the way down from there (Burke, Lewis and Overton, SIAM J. Optim. 15,
+    2005). Found by Frank and Wolfe's method with exact steps.
+    """
+    directions = jnp.concatenate([probes, jnp.eye(x.size)])
+    around = jax.vmap(lambda v: grad(x + radius * v))(jnp.concatenate([directions, -directions]))
+
+    def closer(_: int, nearest: Array) -> Array:
+        way = around[jnp.argmin(around @ nearest)] - nearest
+        square = way @ way
+        return nearest + jnp.clip(-(nearest @ way) / jnp.where(square > 0, square, 1.0), 0.0, 1.0) * way
+
+    nearest = jax.lax.fori_loop(0, HULL_STEPS, closer, jnp.mean(around, axis=0))
+    return nearest, jnp.max(jnp.linalg.norm(around, axis=1))
+
+
 def _broken(value: Callable[[Array], Array], x: Array, scales: Scales, probes: Array) -> Array:
     """Whether the loss has no value at ``x``, or grows without bound towards it, as at the pole of a logarithm.
 
@@ -131,19 +153,21 @@ def _broken(value: Callable[[Array], Array], x: Array, scales: Scales, probes: A
 
 
 def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
-    """Close in on the tip near ``x0 [d]`` by steps of fixed, geometrically shrinking length down the gradient."""
+    """Close in on the tip near ``x0 [d]`` by steps of geometrically shrinking length, down where gradients agree on."""
+    grad, probes = partial(jax.grad(loss), args=args), jnp.asarray(_probes(x0.size))
 
     def shrink(k: int, x: Array) -> Array:
-        g = jax.grad(loss)(x, args)
-        size = jnp.linalg.norm(g)
-        return x - jnp.where(size > 0, 1e-2 * scales.length * 0.9**k / size, 0.0) * g
+        h = 1e-2 * scales.length * 0.9**k
+        slope, _ = _hull(grad, x, h, probes)
+        size = jnp.linalg.norm(slope)
+        return x - jnp.where(size > 0, h / size, 0.0) * slope
 
     end = jax.lax.fori_loop(0, 320, shrink, x0)
     # Where autodiff has no gradient at all the point itself is judged.
-    end = jnp.where(jnp.all(jnp.isfinite(jax.grad(loss)(x0, args))), end, x0)
+    end = jnp.where(jnp.all(jnp.isfinite(grad(x0))), end, x0)
     zero = jnp.zeros((), x0.dtype)
-    point = classify(Polished(end, zero, zero, zero, jnp.array(True)), args, scales, loss=loss)
-    return point._replace(moved=jnp.linalg.norm(end - x0), left=point.left | (point.kind != Kind.KINK))
+    point = classify(Polished(end, zero, zero, jnp.linalg.norm(end - x0), jnp.array(True)), args, scales, loss=loss)
+    return point._replace(left=point.left | (point.kind != Kind.KINK))
 
 
 def _judged(x0: Array, near: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:

@@ -21,6 +21,7 @@ from mnemo_jax.types import Kind, Outcome
 
 NAMED = 4096  # starts, the first of a run, whose nearest critical point is named when they did not converge
 TILE = 64  # degenerate points looked at together
+TIP = 4e-6  # box lengths from a kink's tip within which an end belongs to it, a few times what tells kinks
 CELL = 1e-4  # box lengths, the grid on which ends are grouped before the polish
 
 
@@ -98,8 +99,20 @@ class Judge(NamedTuple):
     grad_tol: float
 
     def points(self, x: np.ndarray, near: np.ndarray) -> Point:
-        """Polish and classify; degenerate points are decided by higher derivatives where these decide."""
-        return judge(x, near, self.args, self.scales, loss=self.loss, devices=self.devices)
+        """Polish and classify points ``x [n, d]``; a kink close by is the tip, not the end of a polish near it."""
+        points = judge(x, near, self.args, self.scales, loss=self.loss, devices=self.devices)
+        kinked = np.flatnonzero(points.kind == Kind.KINK)
+        if not len(kinked):
+            return points
+        tips = self.tips(x[kinked])
+        tips = tips._replace(left=tips.left | (tips.moved > TIP * self.scales.length))
+        for column, tip in zip(points, tips, strict=True):
+            column[kinked] = tip
+        return points
+
+    def tips(self, x: np.ndarray) -> Point:
+        """Look for the tip of a kink around points ``x [n, d]``."""
+        return settle(x, self.args, self.scales, loss=self.loss, devices=self.devices)
 
     def decide(self, table: Table) -> Table:
         """Return the table with the kinds of its degenerate points decided along their null spaces."""
@@ -220,9 +233,7 @@ class _Collected:
         rows = self.add(self.judge.points(x, np.zeros(len(x), bool)), number)
         lost = rows < 0
         if kinks and lost.any():
-            judge = self.judge
-            found = settle(x[lost], judge.args, judge.scales, loss=judge.loss, devices=judge.devices)
-            rows[lost] = self.add(found, number[lost])
+            rows[lost] = self.add(self.judge.tips(x[lost]), number[lost])
         return rows
 
     def table(self) -> tuple[Table, np.ndarray]:
