@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mnemo_jax.plan import Recording
     from mnemo_jax.record import Record, load
     from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform
-    from mnemo_jax.stopping import Stop
+    from mnemo_jax.stopping import Stop, Until
     from mnemo_jax.types import Kind, Outcome, Tile
 
 _HOMES = {
@@ -39,6 +39,7 @@ _HOMES = {
     "Sobol": "starts",
     "Uniform": "starts",
     "Stop": "stopping",
+    "Until": "stopping",
     "Kind": "types",
     "Outcome": "types",
     "Tile": "types",
@@ -62,6 +63,7 @@ __all__ = [
     "Symmetry",
     "Tile",
     "Uniform",
+    "Until",
     "UserError",
     "from_pytree",
     "load",

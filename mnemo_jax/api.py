@@ -18,7 +18,7 @@ from mnemo_jax.optimizers import Optimizer, Transformation, checked
 from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_name
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform
-from mnemo_jax.stopping import Stop
+from mnemo_jax.stopping import Stop, Until
 from mnemo_jax.types import Tile
 
 Starts = int | np.ndarray | jax.Array | Uniform | Normal | Grid | Sobol | Points
@@ -36,6 +36,7 @@ def survey(
     tile: Tile | None = None,
     recording: Recording | None = None,
     observables: Mapping[str, Callable[..., Any]] | None = None,
+    until: Until | None = None,
     name: str | None = None,
     out: str | Path | None = None,
     devices: int | None = None,
@@ -58,6 +59,7 @@ def survey(
         tile: shape of the engine's inner program, a default for the dimension and device when None.
         recording: what the record keeps.
         observables: pure functions of the end point ``[d]`` to a scalar, by name.
+        until: how sure the run must be to end with fewer starts than ``starts``.
         name: first part of the record's folder name; the landscape's when None.
         out: the folder that receives the record's folder; a new temporary one when None.
         devices: number of local devices to use, all when None.
@@ -93,6 +95,7 @@ def survey(
         seed=seed,
         precision=precision,
         observables=observables or {},
+        until=until,
     )
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="mnemo-"))
     return pipeline.run(plan, folder, devices=devices, fresh=fresh, report=report or (lambda _: None), warn=_warn)

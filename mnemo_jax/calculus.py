@@ -74,6 +74,20 @@ def _shape(loss: Loss, x: jax.ShapeDtypeStruct, args: Args, name: str) -> Any:
     return out
 
 
+def check_observable(name: str, function: Callable[..., Any], dim: int) -> None:
+    """Refuse an observable that is no pure function of a point ``[dim]`` to a scalar.
+
+    Raises:
+        UserError: what it returns, or how it fails.
+    """
+    try:
+        shape = jax.eval_shape(function, jax.ShapeDtypeStruct((dim,), jnp.float64)).shape
+    except Exception as error:  # whatever a user's function raises
+        raise UserError(f"observables.{name}: fails: {type(error).__name__}: {_first_line(error)}") from error
+    if shape != ():
+        raise UserError(f"observables.{name}: returns shape {shape}, not a scalar")
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]
 

@@ -17,7 +17,7 @@ from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Starts, Uniform, drawer
-from mnemo_jax.stopping import Stop
+from mnemo_jax.stopping import Stop, Until
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 PerAxis = float | tuple[float, ...]
@@ -65,6 +65,7 @@ class Config:
     tile: TileTable = Field(default_factory=TileTable)
     record: Recording = Field(default_factory=Recording)
     observables: dict[str, str] = Field(default_factory=dict)
+    until: Until | None = None
 
 
 def schema() -> dict[str, Any]:
@@ -223,6 +224,7 @@ def plan(config: Config, source: str, platform: str) -> Plan:
             seed=config.seed,
             precision=config.precision,
             observables={name: _observable(name, path) for name, path in config.observables.items()},
+            until=config.until,
             table=TypeAdapter(Config).dump_python(config, mode="json", exclude_none=True),
         )
         drawer(made.starts, landscape, made.seed)

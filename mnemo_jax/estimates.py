@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special, stats
 
 CONFIDENCE = 0.95
+FEW = 10  # events below which a normal approximation of their number fails
 
 
 class Shares(NamedTuple):
@@ -28,7 +29,7 @@ class Unseen(NamedTuple):
     Attributes:
         mass: probability that the next start reaches a point not in the catalogue (Good 1953).
         interval: 95 % interval of the mass.
-        points_estimate: estimated number of reachable points, a lower bound (Chao 1984).
+        points_estimate: estimated number of reachable points of one kind, a lower bound (Chao 1984).
         reason: why there is no estimate, or None.
     """
 
@@ -118,24 +119,33 @@ def gridded(labels: np.ndarray, number: int, periodic: tuple[bool, ...]) -> Shar
     return Shares(count / total, bounds, bounds)
 
 
-def unseen(count: np.ndarray, total: int) -> Unseen:
+def unseen(count: np.ndarray, total: int, counted: np.ndarray | None = None) -> Unseen:
     """Return Good and Turing's unseen mass with Esty's interval, and Chao's lower bound on the number of points.
 
     Args:
         count: labelled starts per distinct point, ``[n]``.
         total: all starts.
+        counted: bool ``[n]``, the points whose number is estimated, all when None.
 
-    The interval is Esty's (1983), ``f1/N +- z sqrt((f1/N (1 - f1/N) + 2 f2/N) / N)``; with fewer than ten singletons,
-    where its normal approximation fails, the upper end is at least Garwood's (1936) for a Poisson count of singletons,
-    and the lower end is 0.
+    The interval is Esty's (1983), ``f1/N +- z sqrt((f1/N (1 - f1/N) + 2 f2/N) / N)``. Its normal approximation fails
+    with fewer than ten singletons, where the upper end is at least Garwood's (1936) for a Poisson count of them and the
+    lower end is 0, and with fewer than ten others, where the same is done to the mass that is not unseen.
     """
     once, twice = int(np.sum(count == 1)), int(np.sum(count == 2))
     mass = once / total
     z = stats.norm.isf((1 - CONFIDENCE) / 2)
     half = z * np.sqrt(max(mass * (1 - mass) + 2 * twice / total, 0.0) / total)
     low, high = max(0.0, mass - half), min(1.0, mass + half)
-    if once < 10:
-        alpha = 1 - CONFIDENCE
-        low, high = 0.0, min(1.0, max(high, float(special.gammaincinv(once + 1, 1 - alpha / 2)) / total))
-    points = int(np.sum(count > 0)) + once * (once - 1) / (2 * (twice + 1))
+    if once < FEW:
+        low, high = 0.0, min(1.0, max(high, _garwood(once) / total))
+    if total - once < FEW:
+        low, high = max(0.0, min(low, 1.0 - _garwood(total - once) / total)), 1.0
+    own = count if counted is None else count[counted]
+    once, twice = int(np.sum(own == 1)), int(np.sum(own == 2))
+    points = int(np.sum(own > 0)) + once * (once - 1) / (2 * (twice + 1))
     return Unseen(mass, (low, high), points, None)
+
+
+def _garwood(events: int) -> float:
+    """Return the upper limit of the mean of a Poisson variable of which so many events were seen."""
+    return float(special.gammaincinv(events + 1, 1 - (1 - CONFIDENCE) / 2))

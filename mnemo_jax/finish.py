@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,17 +16,32 @@ from mnemo_jax.labelling import Judge
 from mnemo_jax.picture import picture
 from mnemo_jax.plan import Plan
 from mnemo_jax.starts import SCRAMBLINGS, Grid, Sobol, is_independent
+from mnemo_jax.stopping import Until
 from mnemo_jax.symmetry import zero_modes
 from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, points_of, points_table
-from mnemo_jax.types import REPORTED, Outcome
+from mnemo_jax.types import REPORTED, Kind, Outcome
 
 LABELLED = (Outcome.CONVERGED.word, Outcome.FINISHED.word)
 DURATIONS = (10, 100, 1000, 10_000)  # steps, at which the share of starts that stalled longer is given
 
 
-def finish(plan: Plan, folder: Path, judge: Judge) -> None:
-    """Write catalogue, labels and summary of a record whose blocks are all there."""
-    names = sorted(path.name for path in (folder / "starts").glob("*.parquet"))
+class Found(NamedTuple):
+    """What a run has found, still in memory.
+
+    Attributes:
+        catalogue: its distinct critical points in canonical order.
+        labels: the rows of ``labels.parquet``.
+        summary: outcomes, shares, estimates and the fingerprint.
+    """
+
+    catalogue: Table
+    labels: pa.Table
+    summary: dict[str, Any]
+
+
+def gather(plan: Plan, folder: Path, judge: Judge) -> Found:
+    """Return what the blocks of a plan's starts, all of them there, found together."""
+    names = [f"{number:06d}.parquet" for number in range(-(-plan.count // plan.block))]
     tables = [points_of(store.read_table(folder / "points" / name)) for name in names]
     catalogue, new = _merged(tables, judge)
     kept = np.sort(np.argsort(catalogue.first, kind="stable")[: plan.recording.catalogue])
@@ -38,17 +53,30 @@ def finish(plan: Plan, folder: Path, judge: Judge) -> None:
     sizes = [len(table.x) for table in tables]
     blocks = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
     points = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
-    store.write_table(folder / "catalogue.parquet", points_table(catalogue))
-    store.write_table(
-        folder / "labels.parquet",
-        pa.table({"block": blocks, "point": points, "label": store.nullable(labels.astype(np.int64))}),
-    )
     view = _Rows(plan, folder, names, np.split(labels, np.cumsum(sizes)[:-1]), len(catalogue.x))
     summary = _summary(plan, catalogue, view, judge.grad_tol)
     summary["ambiguous"] = ambiguous(catalogue, judge.metric).tolist()
     summary["scales"] = {name: float(value) for name, value in judge.scales._asdict().items()}
-    picture(plan, folder, catalogue.x, judge)
-    store.write_json(folder / "summary.json", summary | {"fingerprint": _fingerprint(view, catalogue, summary)})
+    return Found(
+        catalogue=catalogue,
+        labels=pa.table({"block": blocks, "point": points, "label": store.nullable(labels.astype(np.int64))}),
+        summary=summary | {"fingerprint": _fingerprint(view, catalogue, summary)},
+    )
+
+
+def is_sure(until: Until, summary: dict[str, Any]) -> bool:
+    """Whether shares and unseen mass are known as well as was asked."""
+    low, high = summary["shares"]["interval"].T
+    unseen = summary["unseen"]["interval"]
+    return bool(np.all(high - low <= 2 * until.half_width)) and unseen is not None and unseen[1] <= until.unseen
+
+
+def finish(plan: Plan, folder: Path, found: Found, judge: Judge) -> None:
+    """Write catalogue, labels and summary; the summary, which says that the run is done, last."""
+    store.write_table(folder / "catalogue.parquet", points_table(found.catalogue))
+    store.write_table(folder / "labels.parquet", found.labels)
+    picture(plan, folder, found.catalogue.x, judge)
+    store.write_json(folder / "summary.json", found.summary)
 
 
 def _merged(tables: list[Table], judge: Judge) -> tuple[Table, np.ndarray]:
@@ -267,13 +295,15 @@ def _unseen(plan: Plan, catalogue: Table, rows: _Rows) -> estimates.Unseen:
         return estimates.Unseen(None, None, None, "the catalogue is full, so that not all points are told apart")
     if np.any(catalogue.family == FAMILIES.index("not_separated")):
         return estimates.Unseen(None, None, None, "a flat family is not separated into points")
-    return estimates.unseen(rows.counts, plan.count)
+    return estimates.unseen(rows.counts, plan.count, catalogue.kind == Kind.MINIMUM)
 
 
 def _stall_summary(plan: Plan, catalogue: Table, rows: _Rows) -> dict[str, Any]:
     stalls = rows.stalls
     median = stalls.histogram.medians()
     share = estimates.independent(np.array([rows.totals["stalling"], *stalls.longer]), plan.count)
+    if not (is_independent(plan.starts) or isinstance(plan.starts, Sobol)):  # no sample, no interval
+        share = share._replace(interval=np.full_like(share.interval, np.nan))
     places = []
     for row in np.flatnonzero(stalls.number):
         flat = row == len(catalogue.x)

@@ -23,7 +23,7 @@ from mnemo_jax.clock import Clock
 from mnemo_jax.descent import Ends, Rules, StallLog, descend, follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
-from mnemo_jax.finish import finish
+from mnemo_jax.finish import finish, gather, is_sure
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label
 from mnemo_jax.plan import DENSE, Plan
 from mnemo_jax.polish import Scales
@@ -38,6 +38,7 @@ SCALE_STARTS = 4096  # uniform in the box, whose gradients set the landscape's g
 HESSIAN_STARTS = 64  # whose Hessians set its curvature
 STALL = 0.01  # of the gradient scale, below which a stall opens; it ends above twice that
 PICTURED = 12  # descents of two-dimensional losses kept for figures
+PICTURED_STEPS = 1 << 14  # of each at most: a figure shows no more
 
 
 class Progress(NamedTuple):
@@ -103,14 +104,21 @@ def run(
             return load(folder)
         drawer(plan.starts, plan.landscape, plan.seed)  # mistakes in the starts come before the folder
         with store.locked(folder):
+            store.sweep(folder)
             _open(plan, folder, workers)
             prepared = prepare(plan, workers, warn)
             clock.lap("preparation")
-            _blocks(prepared, folder, clock, report, warn)
-            report(Progress("catalogue", plan.count, plan.count))
+            for part in plan.looks():
+                prepared = prepared._replace(plan=part)
+                _blocks(prepared, folder, clock, report, warn)
+                report(Progress("catalogue", part.count, plan.count))
+                found = gather(part, folder, prepared.judge)
+                clock.lap("catalogue")
+                if plan.until is None or is_sure(plan.until, found.summary):
+                    break
             _paths(prepared, folder)
             clock.lap("paths")
-            finish(plan, folder, prepared.judge)
+            finish(part, folder, found, prepared.judge)
             clock.lap("catalogue")
             _journal(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.taken()})
         return load(folder)
@@ -372,21 +380,9 @@ def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled
 
 
 def _observe(prepared: Prepared, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Return each observable at the end points ``x [n, d]``.
-
-    Raises:
-        UserError: an observable fails or returns no scalar.
-    """
-    observed = {}
-    for name, function in prepared.plan.observables.items():
-        try:
-            observed[name] = np.asarray(_observed(x, function=function))
-        except Exception as error:  # whatever a user's function raises
-            reason = str(error).strip().split("\n", 1)[0]
-            raise UserError(f"observables.{name}: fails: {type(error).__name__}: {reason}") from error
-        if observed[name].shape != (len(x),):
-            raise UserError(f"observables.{name}: returns shape {observed[name].shape[1:]}, not a scalar")
-    return observed
+    """Return each observable ``[n]`` at the end points ``x [n, d]``."""
+    observables = prepared.plan.observables
+    return {name: np.asarray(_observed(x, function=function)) for name, function in observables.items()}
 
 
 @partial(jax.jit, static_argnames=("function",))
@@ -402,7 +398,9 @@ def _journal(folder: Path, entry: dict[str, Any]) -> None:
 def _paths(prepared: Prepared, folder: Path) -> None:
     """Follow some starts once more and keep every point: those that figures draw, then the first ones asked for."""
     plan = prepared.plan
-    paths = {start: _followed(prepared, start, 1)[0] for start in _pictured(plan)}
+    most = jnp.minimum(prepared.rules.max_steps, PICTURED_STEPS)
+    short = prepared._replace(rules=prepared.rules._replace(max_steps=most))
+    paths = {start: _followed(short, start, 1)[0] for start in _pictured(plan)}
     if asked := min(plan.recording.paths, plan.count):
         paths |= dict(enumerate(_followed(prepared, 0, asked)))
     if paths:

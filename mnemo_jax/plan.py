@@ -15,12 +15,12 @@ from annotated_types import Ge, Le
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as choice
 
-from mnemo_jax.calculus import loss_of
+from mnemo_jax.calculus import check_observable, loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation, takes_learning_rate
-from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count
-from mnemo_jax.stopping import MAX_STEPS, Stop
+from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, is_independent
+from mnemo_jax.stopping import LOOK, MAX_STEPS, Stop, Until
 from mnemo_jax.types import Tile
 
 DENSE = 512  # coordinates up to which Hessians are written out
@@ -55,6 +55,7 @@ class Plan:
         seed: root of every random number.
         precision: of the descent; polish and Hessians are float64 always.
         observables: pure functions of the end point, ``[d] -> scalar``, by name.
+        until: what lets the run end before all starts are followed, None for nothing.
         table: the config the plan was made from, None for plans made in Python.
     """
 
@@ -69,7 +70,22 @@ class Plan:
     seed: int = 0
     precision: Literal["float32", "float64"] = "float64"
     observables: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    until: Until | None = None
     table: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together, before anything is computed.
+
+        Raises:
+            UserError: an observable is no scalar function of a point, or ``until`` cannot be told.
+        """
+        with jax.enable_x64(True):
+            for name, function in self.observables.items():
+                check_observable(name, function, self.landscape.dim)
+        if self.until is not None and not is_independent(self.starts):
+            raise UserError("until: asks for intervals, which only uniform and normal starts have")
+        if self.until is not None and LOOK % self.block:
+            raise UserError(f"record.block: {self.block} does not divide {LOOK}, where a run with until is looked at")
 
     @property
     def count(self) -> int:
@@ -82,7 +98,16 @@ class Plan:
         if self.recording.block is not None:
             return self.recording.block
         wide = max(1, (1 << 26) // (8 * self.landscape.dim))  # a block's stall log is at most 4 times 64 MiB
-        return int(min(max(_power_of_two(self.count / 8), 1 << 14), 1 << 18, _power_of_two(wide)))
+        most = LOOK if self.until else 1 << 18
+        return int(min(max(_power_of_two(self.count / 8), 1 << 14), most, _power_of_two(wide)))
+
+    def looks(self) -> Iterator["Plan"]:
+        """Yield the plans of the first so many starts after each of which the run may end, the whole one last."""
+        number = LOOK if self.until else self.count
+        while number < self.count:
+            yield replace(self, starts=replace(self.starts, count=number))  # type: ignore[arg-type]
+            number *= 2
+        yield self
 
     def resolved(self) -> dict[str, Any]:
         """Return the plan as plain values; equal plans give equal values, and the record's name comes from them."""
@@ -100,7 +125,7 @@ class Plan:
                 name: {"function": function_name(function), "program": program_hash(function, self._example())}
                 for name, function in self.observables.items()
             },
-        }
+        } | ({"until": _plain(self.until)} if self.until else {})
 
     def _example(self) -> np.ndarray:
         """Return a point for tracing."""

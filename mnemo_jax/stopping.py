@@ -1,4 +1,4 @@
-"""When a descent stops."""
+"""When a descent stops, and when a whole run does."""
 
 from typing import Annotated
 
@@ -23,6 +23,22 @@ class Stop:
     max_steps: Annotated[int, Ge(0), Le(2**31 - 2)] | None = None
     escape_radius: Annotated[float, Gt(0)] = 1000.0
 
+
+@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+class Until:
+    """How sure a run must be before it ends with fewer starts than it may take; both must hold.
+
+    Attributes:
+        half_width: every point's share is known to within this, half its interval's width.
+        unseen: the unseen mass is at most this, at the upper end of its interval.
+    """
+
+    half_width: Annotated[float, Gt(0), Le(1)] = 1.0
+    unseen: Annotated[float, Gt(0), Le(1)] = 1.0
+
+
+LOOK = 1 << 14
+"""Starts at which such a run is looked at first; then at twice as many, and so on."""
 
 MAX_STEPS = 20_000
 FLOOR_EPS = 64  # gradients of a loss of scale s are rounding noise below about this many eps * s

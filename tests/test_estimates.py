@@ -307,3 +307,16 @@ def test_nothing_reached_leaves_nearly_all_unsaid():
     assert found.mass == 0.0
     assert found.interval == (0.0, 1.0)  # 3.69 / 3 is more than all
     assert unseen(np.ones(5, int), 5).mass == 1.0
+
+
+def test_all_singletons_leave_room_below_one():
+    found = unseen(np.ones(1000, int), 1000)
+    assert found.mass == 1.0
+    # No start has come twice: the mass seen may be as large as Garwood's limit for a count of zero, -ln(0.025) = 3.689.
+    assert found.interval == pytest.approx((1 + np.log(0.025) / 1000, 1.0))
+
+
+def test_the_number_of_points_counts_those_asked_for():
+    count, minimum = np.array([500, 1, 1, 1]), np.array([True, True, True, False])
+    assert unseen(count, 503, minimum).points_estimate == 3 + 2 * 1 / 2
+    assert unseen(count, 503, minimum).mass == 3 / 503

@@ -244,6 +244,50 @@ def test_sobol_and_grid_carry_their_own_intervals(out):
     low, high = grid.shares.interval[int(np.argmin(grid.catalogue.x[:, 0]))]
     assert low <= share <= high
     assert high - low <= 0.0100001
+    assert grid.summary["stalls"]["interval"] == [None, None]  # cells of a grid are no sample
+
+
+def test_ends_once_it_is_as_sure_as_asked(out):
+    """At looks after 16,384 starts and then twice as many, whatever the blocks."""
+    landscape, share = tilted()
+    until = mnemo.Until(half_width=0.006, unseen=0.01)
+    record = survey(landscape, starts=200_000, until=until, out=out)
+    # Wilson's half-width at a share p is 1.96 sqrt(p (1 - p) / n): below 0.006 from 26,600 starts on here.
+    assert record.summary["starts"] == 32_768 == sum(record.outcomes.values())
+    low, high = record.shares.interval[int(np.argmin(record.catalogue.x[:, 0]))]
+    assert low <= share <= high <= low + 0.012
+    assert record.summary["unseen"]["interval"][1] <= 0.01
+    cut = survey(landscape, starts=200_000, until=until, recording=mnemo.Recording(block=4096), out=out)
+    assert cut.path != record.path
+    assert cut.fingerprint == record.fingerprint
+    never = survey(landscape, starts=20_000, until=mnemo.Until(half_width=1e-6), out=out)
+    assert never.summary["starts"] == 20_000
+
+
+def test_what_cannot_be_known_until_then_is_said(tmp_path):
+    with pytest.raises(UserError, match="until: asks for intervals"):
+        survey("parabola", starts=mnemo.Grid(shape=(9,)), until=mnemo.Until(unseen=0.1), out=tmp_path)
+    with pytest.raises(UserError, match=r"record\.block: 1000 does not divide 16384"):
+        survey("parabola", starts=9, until=mnemo.Until(), recording=mnemo.Recording(block=1000), out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_creases_are_no_points(out):
+    """Of max(x, -2x) + y^2 the crease x = 0 slopes all along, but for its tip at y = 0."""
+    landscape = Landscape(
+        loss=lambda x: jnp.maximum(x[0], -2 * x[0]) + x[1] ** 2, dim=2, lower=(-1.0,), upper=(1.0,), learning_rate=0.01
+    )
+    record = survey(landscape, starts=50, stop=mnemo.Stop(max_steps=500), out=out)
+    assert record.catalogue.kind.tolist() == [Kind.KINK]
+    np.testing.assert_allclose(record.catalogue.x, 0, atol=1e-12)
+
+
+def test_observables_are_looked_at_before_anything_is_written(tmp_path):
+    with pytest.raises(UserError, match=r"observables\.both: returns shape \(2,\), not a scalar"):
+        survey("himmelblau", starts=10, observables={"both": lambda x: x}, out=tmp_path)
+    with pytest.raises(UserError, match=r"observables\.third: fails"):
+        survey("himmelblau", starts=10, observables={"third": lambda x: jnp.dot(x, jnp.ones(3))}, out=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_callers_precision_is_left_alone(out):
