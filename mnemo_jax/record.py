@@ -136,7 +136,8 @@ class Record:
     def stored_paths(self) -> dict[int, np.ndarray]:
         """Return every full path in the record, ``[steps + 1, d]`` each, by the number of its start.
 
-        In two dimensions a few starts from all over the run come first, which figures draw, whatever the config asks.
+        In two dimensions a few starts from all over the run come first, which figures draw, whatever the config asks;
+        of those the first 16,384 steps.
         """
         path = self.path / "paths.npz"
         if not path.exists():

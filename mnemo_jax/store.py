@@ -21,6 +21,7 @@ import fcntl
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ def write_bytes(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise _said(path, error) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write aside; only for who holds the record's lock."""
+    for aside in folder.rglob(".*.*"):
+        if re.fullmatch(r"\..+\.\d+", aside.name):
+            aside.unlink(missing_ok=True)
 
 
 def _said(path: Path, error: OSError) -> MnemoError:

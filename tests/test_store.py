@@ -87,6 +87,12 @@ def test_a_kill_in_the_middle_leaves_what_was_there(tmp_path):
     assert done.returncode == -signal.SIGKILL
     assert store.read_json(tmp_path / "summary.json") == {"old": 1}
     assert [path.name for path in tmp_path.glob("*.json")] == ["summary.json"], "what is left is no file of the record"
+    (tmp_path / ".lock").touch()
+    (tmp_path / "starts").mkdir()
+    (tmp_path / "starts" / ".000001.parquet.4711").touch()
+    assert len(list(tmp_path.glob(".*.*"))) == 1
+    store.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".lock", "starts", "summary.json"]
 
 
 @pytest.mark.parametrize("below", ["taken", "taken/deeper"])
