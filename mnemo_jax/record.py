@@ -141,9 +141,9 @@ class Record:
         path = self.path / "paths.npz"
         if not path.exists():
             return {}
-        with np.load(path) as file:
-            paths = np.split(file["x"], np.cumsum(file["length"])[:-1])
-            return dict(zip(file["start"].tolist(), paths, strict=True))
+        file = store.read_npz(path)
+        paths = np.split(file["x"], np.cumsum(file["length"])[:-1])
+        return dict(zip(file["start"].tolist(), paths, strict=True))
 
     @cached_property
     def _labels(self) -> pa.Table:
