@@ -85,7 +85,7 @@ def run(
     platform = _start_jax(devices)
     from mnemo_jax import pipeline, terminal
 
-    plan = configs.plan(read, str(config), platform)
+    plan = configs.plan(read, str(config), platform, overrides or [])
     imported = time.perf_counter() - BEGUN
     with terminal.progress() as report:
         record = pipeline.run(plan, out, devices=devices, fresh=fresh, report=report, warn=_warn, imported=imported)
@@ -169,7 +169,7 @@ def tune(config: Config, overrides: Overrides = None, devices: Devices = None) -
     from mnemo_jax import terminal
     from mnemo_jax.tune import measure
 
-    terminal.tuned(measure(configs.plan(read, str(config), platform), devices))
+    terminal.tuned(measure(configs.plan(read, str(config), platform, overrides or []), devices))
 
 
 @app.command()

@@ -119,7 +119,7 @@ def test_other_commands(place, told):
     ("words", "said"),
     [
         (("run", "none.toml"), "none.toml: no such file"),
-        (("run", "wells.toml", "starts.cuont=3"), "wells.toml: starts.cuont: unknown key; did you mean 'count'?"),
+        (("run", "wells.toml", "starts.cuont=3"), "starts.cuont: unknown key; did you mean 'count'?"),
         (("run", "wells.toml", "starts.count=0"), "starts.count"),
         (("run", "wells.toml", "--out", "/proc/nowhere"), "choose another folder with --out"),
         (("run", "wells.toml", "--devices", "0"), "--devices 0"),
