@@ -96,11 +96,13 @@ def run(
 
 @app.command(name="list")
 @guarded
-def list_(out: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs")) -> None:
+def list_(
+    out: Annotated[Path | None, typer.Argument(help="Folder of runs; runs/ when none.", show_default=False)] = None,
+) -> None:
     """List the runs in a folder."""
     from mnemo_jax import terminal
 
-    terminal.runs(out)
+    terminal.runs(out or Path("runs"))
 
 
 @app.command()
@@ -114,6 +116,8 @@ def show(run: Run, json_: Json = False, top: Top = None) -> None:
 
 @app.command()
 @guarded
+    if out and not out.is_dir():
+        raise UserError(f"{out}: no such folder")
 def figures(run: Run) -> None:
     """Draw a run's figures into its folder, as SVG and PNG."""
     from mnemo_jax.figures import draw

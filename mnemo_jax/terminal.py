@@ -1,13 +1,13 @@
 """What a person sees in the terminal: progress while a run goes on, tables when it is done."""
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -15,7 +15,8 @@ from rich.text import Text
 
 from mnemo_jax import store
 from mnemo_jax.pipeline import Progress as Done
-from mnemo_jax.record import Record, tidy
+from mnemo_jax.errors import UserError
+from mnemo_jax.record import Record, newer_schema, tidy
 from mnemo_jax.types import Kind
 
 ROWS = 20  # of the table of points, unless asked for more
@@ -216,15 +217,10 @@ def runs(folder: Path) -> None:
     """Print the runs in a folder."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, justify in (("run", "left"), ("starts", "right"), ("points", "right"), ("state", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name != "run")  # type: ignore[arg-type]
     found = sorted(path.parent for path in folder.glob("*/provenance.json"))
     for path in found:
-        if (path / "summary.json").exists():
-            summary = store.read_json(path / "summary.json")
-            table.add_row(str(path), f"{summary['starts']:,}", f"{summary['catalogue_size']:,}", "done")
-        else:
-            done = sum(pq.read_metadata(block).num_rows for block in (path / "starts").glob("*.parquet"))
-            table.add_row(str(path), f"{done:,}", "", "unfinished")
+        table.add_row(str(path), *_state(path))
     out.print(table if found else f"No runs in {folder}.")
 
 
@@ -284,6 +280,33 @@ def tuned(rows: Sequence[Mapping[str, Any]]) -> None:
     out.print("[tile]", markup=False)
     for key in ("lanes", "steps", "unroll", "layout", "refill", "sample"):
         out.print(f"{key} = {best[key]!r}".replace("'", '"'), markup=False)
+
+
+def _state(run: Path) -> tuple[str, str, str]:
+    """Return the starts done, the points found and the state of a run, in words."""
+    try:
+        if newer_schema(run) is not None:
+            return "", "", "needs a newer mnemo_jax"
+        if (run / "summary.json").exists():
+            summary = store.read_json(run / "summary.json")
+            return f"{summary['starts']:,}", f"{summary['catalogue_size']:,}", "done"
+        done = sum(store.rows(block) or 0 for block in (run / "starts").glob("*.parquet"))
+        total = _total(store.read_json(run / "config.json")["starts"])
+        return f"{done:,}", "", f"unfinished, {100 * done // total} %" if total else "unfinished"
+    except UserError:
+        return "", "", "damaged"
+
+
+def _total(starts: Mapping[str, Any]) -> int | None:
+    """Return the number of starts that a resolved config asks for; that of a file of points is not written there."""
+    match starts:
+        case {"count": int(count)}:
+            return count
+        case {"shape": list(shape)}:
+            return math.prod(shape)
+        case {"x": list(x)}:
+            return len(x)
+    return None
 
 
 def facts(told: Mapping[str, Any]) -> None:

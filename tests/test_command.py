@@ -133,6 +133,8 @@ def test_mistakes_end_with_two_and_leave_nothing_behind(place, words, said):
     assert done.stdout == ""
     assert sorted(place.rglob("*")) == before
 
+        (("list", "nowhere"), "nowhere: no such folder"),
+        (("run", "wells.toml", "starts.count=abc"), "override starts.count=abc: starts.count: "),
 
 def test_interrupt_ends_with_130_and_keeps_what_is_done(place):
     process = subprocess.Popen(
