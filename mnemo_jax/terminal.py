@@ -262,7 +262,8 @@ def losses(rows: Sequence[Mapping[str, Any]]) -> None:
     for name in ("name", "formula", "arguments", "box", "learning rate"):
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(str(row[key]) for key in ("name", "formula", "arguments", "box", "learning_rate")))
+        rate = "" if row["learning_rate"] is None else f"{row['learning_rate']:g}"
+        table.add_row(*(row[key] for key in ("name", "formula", "arguments", "box")), rate)
     out.print(table)
 
 
