@@ -46,7 +46,7 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
         path, outcome = paths[0], Outcome(int(outcomes[0]))
         rows = np.unique(np.round(np.geomspace(1, len(path), min(SHOWN, len(path)))).astype(int)) - 1
         value = jax.vmap(jax.value_and_grad(prepared.loss), in_axes=(0, None))
-        losses, gradients = value(jnp.asarray(path[rows]), prepared.args)
+        losses, gradients = map(np.asarray, value(jnp.asarray(path[rows]), prepared.args))
         if outcome != Outcome.ESCAPED and not np.isfinite(losses[-1]):
             outcome = Outcome.NON_FINITE  # as the engine says of a loss that is no number where its gradient is one
         found = prepared.judge.points(path[-1:], np.array([outcome == Outcome.CONVERGED]))

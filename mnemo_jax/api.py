@@ -1,5 +1,6 @@
 """Library use: the same run as the command's, from Python objects."""
 
+import reprlib
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
@@ -80,6 +81,8 @@ def survey(
         raise UserError("landscape: give a Landscape (a loss with its dim, lower and upper) or a built-in loss's name")
     if precision not in ("float32", "float64"):
         raise UserError(f"precision: {precision!r} is neither 'float32' nor 'float64'")
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise UserError(f"seed: {seed!r} is not a whole number from 0 to 2**63 - 1")
     with jax.enable_x64(True):
         loss_of(landscape, precision)
     platform = jax.devices()[0].platform
@@ -117,7 +120,13 @@ def _starts(starts: Starts) -> Uniform | Normal | Grid | Sobol | Points:
         return Uniform(count=starts)
     if isinstance(starts, Uniform | Normal | Grid | Sobol | Points):
         return starts
-    points = np.asarray(starts, dtype=np.float64)
+    try:
+        points = np.asarray(starts, dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.empty(())
+    if not points.ndim:
+        told = reprlib.repr(starts)
+        raise UserError(f"starts: {told} is neither a whole number of starts nor points [starts, coordinates]")
     if points.ndim != 2:
         raise UserError(f"starts: an array of shape {points.shape} is not [starts, coordinates]")
     return Points(x=tuple(map(tuple, points.tolist())))

@@ -40,7 +40,7 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
     A one-dimensional loss sees shape ``[1]``; when it answers with shape ``[1]`` it wants the scalar instead.
 
     Raises:
-        UserError: the loss fails, returns no scalar, or leaves the chosen precision.
+        UserError: the loss fails, returns no scalar or no float, or leaves the chosen precision.
     """
     dtype = jnp.dtype(dtype)
     args = {key: _cast(key, value, dtype) for key, value in landscape.args.items()}
@@ -53,6 +53,8 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
     if not hasattr(out, "shape") or out.shape != ():
         shape = getattr(out, "shape", type(out).__name__)
         raise UserError(f"loss: {landscape.name!r} returns {shape}, not a scalar; sum or average its parts")
+    if not jnp.issubdtype(out.dtype, jnp.floating):
+        raise UserError(f"loss: {landscape.name!r} returns {out.dtype} and must return a float")
     if out.dtype != dtype:
         raise UserError(
             f"loss: {landscape.name!r} returns {out.dtype} for a point in {dtype}; a constant array "
@@ -65,7 +67,7 @@ def _shape(loss: Loss, x: jax.ShapeDtypeStruct, args: Args, name: str) -> Any:
     """Return the loss's output shape, tracing value and gradient."""
     try:
         out = jax.eval_shape(loss, x, args)
-        if getattr(out, "shape", None) == ():
+        if getattr(out, "shape", None) == () and jnp.issubdtype(out.dtype, jnp.floating):
             jax.eval_shape(jax.grad(loss), x, args)
     except jax.errors.JAXTypeError as error:
         raise UserError(f"loss: {name!r} is not a pure JAX function: {_first_line(error)}") from error

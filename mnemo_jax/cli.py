@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +29,20 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mnemo_jax {version('mnemo_jax')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Options of the command itself."""
+
 
 Config = Annotated[Path, typer.Argument(help="TOML file that says what to run.", show_default=False)]
 Overrides = Annotated[
@@ -77,7 +93,7 @@ def run(
     fresh: Annotated[bool, typer.Option(help="Begin a new record where one exists.")] = False,
     top: Top = None,
 ) -> None:
-    """Carry out a config, or go on with its unfinished record, and print what was found."""
+    """Carry out a config and print what was found. An unfinished record of it is gone on with."""
     from mnemo_jax import config as configs
 
     begun = datetime.now(UTC)
@@ -85,7 +101,7 @@ def run(
     platform = _start_jax(devices)
     from mnemo_jax import pipeline, terminal
 
-    plan = configs.plan(read, str(config), platform)
+    plan = configs.plan(read, str(config), platform, overrides or [])
     imported = time.perf_counter() - BEGUN
     with terminal.progress() as report:
         record = pipeline.run(plan, out, devices=devices, fresh=fresh, report=report, warn=_warn, imported=imported)
@@ -96,11 +112,15 @@ def run(
 
 @app.command(name="list")
 @guarded
-def list_(out: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs")) -> None:
+def list_(
+    out: Annotated[Path | None, typer.Argument(help="Folder of runs; runs/ when none.", show_default=False)] = None,
+) -> None:
     """List the runs in a folder."""
+    if out and not out.is_dir():
+        raise UserError(f"{out}: no such folder")
     from mnemo_jax import terminal
 
-    terminal.runs(out)
+    terminal.runs(out or Path("runs"))
 
 
 @app.command()
@@ -130,12 +150,13 @@ def query(
     runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs; all in runs/ when none.")] = None,
     json_: Json = False,
 ) -> None:
-    """Ask a question in SQL (DuckDB) over the files of runs; "DESCRIBE starts" lists the columns of a view."""
+    """Ask a question in SQL over the files of runs. "DESCRIBE starts" lists the columns of a view (DuckDB)."""
     from mnemo_jax.query import ask
+    from mnemo_jax.store import strict
 
     answer = ask(sql, runs)
     if json_:
-        _print(answer.to_pylist())
+        _print(strict(answer.to_pylist()))
     else:
         from mnemo_jax import terminal
 
@@ -149,7 +170,7 @@ def point(
     number: Annotated[int, typer.Argument(help="Start number.", show_default=False, min=0)],
     json_: Json = False,
 ) -> None:
-    """Follow one start of a run again, alone, in float64, and print its path."""
+    """Follow one start again, in float64, and print its path."""
     _start_jax(1)
     from mnemo_jax import terminal
     from mnemo_jax.again import follow_again
@@ -161,7 +182,7 @@ def point(
 @app.command()
 @guarded
 def tune(config: Config, overrides: Overrides = None, devices: Devices = None) -> None:
-    """Measure tile settings for a config on this machine and print the best as a [tile] table."""
+    """Measure a config's tile settings and print the best. They come as a [tile] table, for this machine."""
     from mnemo_jax import config as configs
 
     read = configs.read(config, overrides or [])
@@ -169,13 +190,13 @@ def tune(config: Config, overrides: Overrides = None, devices: Devices = None) -
     from mnemo_jax import terminal
     from mnemo_jax.tune import measure
 
-    terminal.tuned(measure(configs.plan(read, str(config), platform), devices))
+    terminal.tuned(measure(configs.plan(read, str(config), platform, overrides or []), devices))
 
 
 @app.command()
 @guarded
 def losses(json_: Json = False) -> None:
-    """List the built-in losses: formula, arguments, box and learning rate."""
+    """List the built-in losses. Each with formula, arguments, box and learning rate."""
     from mnemo_jax import terminal
     from mnemo_jax.losses import table
 
@@ -238,7 +259,14 @@ def _shown(record: Any, json_: bool, top: int | None) -> None:
 
 
 def _print(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, allow_nan=False, default=str))
+    typer.echo(json.dumps(value, indent=1, allow_nan=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """Return what SQL has and JSON has not: a decimal, as sums of whole numbers are, as a number, the rest as words."""
+    if not isinstance(value, Decimal):
+        return str(value)
+    return int(value) if value == int(value) else float(value)
 
 
 def main() -> None:

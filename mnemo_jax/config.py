@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -78,11 +78,11 @@ def schema() -> dict[str, Any]:
     return words | made | {"title": "mnemo_jax config"}
 
 
-def read(path: Path, overrides: Iterable[str] = ()) -> Config:
+def read(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Return the config in a TOML file after dotted overrides such as ``optimizer.learning_rate=0.05``.
 
     Raises:
-        UserError: file, key and value of the first mistake, and what would be right.
+        UserError: file or override, key and value of the first mistake, and what would be right.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -94,18 +94,31 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Config:
         raise UserError(f"{path}: is not TOML: {error}") from error
     for override in sorted(overrides, key=lambda text: not text.startswith("starts.kind")):
         _override(table, override)
-    return parse(table, str(path))
+    return parse(table, str(path), overrides)
 
 
-def parse(table: Mapping[str, Any], source: str) -> Config:
-    """Return the config of a table read from ``source``; starts that do not say their kind are uniform."""
+def parse(table: Mapping[str, Any], source: str, overrides: Sequence[str] = ()) -> Config:
+    """Return the config of a table read from ``source``; starts that do not say their kind are uniform.
+
+    Mistakes are told as those of the override that made them, of ``source`` otherwise.
+    """
     starts = table.get("starts")
     if isinstance(starts, Mapping):
         table = {**table, "starts": {"kind": "uniform", **starts}}
     try:
         return TypeAdapter(Config).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        raise UserError(f"{source}: {_sentence(error)}") from error
+        raise _mistake(_sentence(error), source, overrides) from error
+
+
+def _mistake(sentence: str, source: str, overrides: Sequence[str]) -> UserError:
+    """Return the error of a sentence ``key: what is wrong``; the last override of that key has made it, if any has."""
+    keys = sentence.partition(":")[0].split(", ")
+    for override in reversed(overrides):
+        own = override.partition("=")[0].strip()
+        if any(f"{key}.".startswith(f"{own}.") for key in keys):
+            return UserError(f"override {override}: {sentence}")
+    return UserError(f"{source}: {sentence}")
 
 
 def _override(table: dict[str, Any], text: str) -> None:
@@ -159,7 +172,8 @@ def _sentence(error: ValidationError) -> str:
         case "missing" | "missing_argument" | "missing_keyword_only_argument":
             return f"{key}: is missing"
         case "union_tag_invalid":
-            return f"{key}.kind: {first['input'].get('kind')!r} is not one of {', '.join(sorted(TAGS))}"
+            kind = first["input"].get("kind")
+            return f"{key}.kind: no kind of starts is called {kind!r}{did_you_mean(str(kind), TAGS)}"
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"{key}: {message}, got {json.dumps(first['input'], default=str)}"
 
@@ -193,8 +207,8 @@ def _keys(path: list[str], loc: tuple[int | str, ...]) -> list[str]:
     return sorted(node.get("properties", {}))
 
 
-def plan(config: Config, source: str, platform: str) -> Plan:
-    """Return the plan of a config with every default filled in.
+def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = ()) -> Plan:
+    """Return the plan of a config with every default filled in; mistakes are told as by `parse`.
 
     Raises:
         UserError: what the config asks for does not exist or does not fit together.
@@ -229,9 +243,9 @@ def plan(config: Config, source: str, platform: str) -> Plan:
         )
         drawer(made.starts, landscape, made.seed)
     except ValidationError as error:
-        raise UserError(f"{source}: tile.{_sentence(error)}") from error
+        raise _mistake(f"tile.{_sentence(error)}", source, overrides) from error
     except UserError as error:
-        raise UserError(f"{source}: {error}") from error
+        raise _mistake(str(error), source, overrides) from error
     return made
 
 
@@ -264,7 +278,12 @@ def _built_in(table: LossTable) -> Landscape:
     if table.dim is not None and "dim" in table.args:
         raise UserError("loss.dim: is given in loss.args too; leave one of them out")
     args = dict(table.args) if table.dim is None else {**table.args, "dim": table.dim}
-    landscape = losses.build(str(table.name), args)
+    try:
+        landscape = losses.build(str(table.name), args)
+    except UserError as error:
+        if "dim" not in table.args:
+            raise
+        raise UserError(str(error).replace("loss.dim:", "loss.args.dim:")) from error
     changes: dict[str, Any] = {
         key: value
         for key, value in (

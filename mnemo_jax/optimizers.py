@@ -176,6 +176,8 @@ def _value(key: str, value: Any) -> Value | Schedule:
     name = rest.pop("schedule", None)
     known = [n for n in vars(optax) if n.endswith("_schedule") and n not in ("scale_by_schedule", "join_schedules")]
     known += ["exponential_decay"]
+    if name is None:
+        raise UserError(f"{key}.schedule: is missing; it names a schedule of optax, such as 'cosine_decay_schedule'")
     if name not in known:
         raise UserError(f"{key}.schedule: no schedule of optax is called {name!r}{did_you_mean(str(name), known)}")
     allowed = set(inspect.signature(getattr(optax, name)).parameters)

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from mnemo_jax import store
 from mnemo_jax.errors import UserError
 from mnemo_jax.record import load
 
@@ -27,6 +28,7 @@ VIEWS = {
         FROM read_parquet('{folder}/catalogue.parquet', file_row_number = true)
     """,
 }
+MISTAKES = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)  # of whoever wrote the query
 BLOCK = "CAST(regexp_extract(filename, '([0-9]+)[.]parquet$', 1) AS INTEGER)"
 
 
@@ -39,21 +41,29 @@ def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = Path("runs"
         folder: where to look for runs.
 
     Raises:
-        UserError: there is no run, or DuckDB does not understand the statement.
+        UserError: there is no run, a file of one is damaged, or DuckDB does not understand the statement.
     """
     found = list(runs) if runs else sorted(path.parent for path in folder.glob("*/summary.json"))
     if not found:
         raise UserError(f"there is no finished run in {folder}; name one")
     paths = [load(run).path for run in found]
     with duckdb.connect() as connection:
-        for view, text in VIEWS.items():
-            parts = [_view(text, path) for path in paths]
-            connection.execute(f"CREATE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")
         try:
+            for view, text in VIEWS.items():
+                parts = [_view(text, path) for path in paths]
+                connection.execute(f"CREATE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")
             answer = connection.sql(sql)
             return pa.table({}) if answer is None else answer.to_arrow_table()
         except duckdb.Error as error:
+            if not isinstance(error, MISTAKES):
+                _read_all(paths)
             raise UserError(f"the query failed: {str(error).splitlines()[0]}") from error
+
+
+def _read_all(paths: Sequence[Path]) -> None:
+    """Read every file of the records, so that a damaged one is named; DuckDB does not always say which it is."""
+    for file in (file for path in paths for file in sorted(path.rglob("*.parquet"))):
+        store.read_table(file)
 
 
 def _view(text: str, path: Path) -> str:

@@ -142,9 +142,9 @@ class Record:
         path = self.path / "paths.npz"
         if not path.exists():
             return {}
-        with np.load(path) as file:
-            paths = np.split(file["x"], np.cumsum(file["length"])[:-1])
-            return dict(zip(file["start"].tolist(), paths, strict=True))
+        file = store.read_npz(path)
+        paths = np.split(file["x"], np.cumsum(file["length"])[:-1])
+        return dict(zip(file["start"].tolist(), paths, strict=True))
 
     @cached_property
     def _labels(self) -> pa.Table:
@@ -267,6 +267,12 @@ def tidy(value: float) -> float:
     return 0.0 if abs(value) < 1e-12 else value
 
 
+def newer_schema(folder: Path) -> Any:
+    """Return the schema of a record that a newer mnemo_jax wrote, None where this one reads it."""
+    schema = store.read_json(folder / "provenance.json").get("schema", "unknown")
+    return None if isinstance(schema, int) and schema <= store.SCHEMA else schema
+
+
 def load(run: str | Path) -> Record:
     """Return the record of a finished run from its folder.
 
@@ -276,8 +282,7 @@ def load(run: str | Path) -> Record:
     folder = Path(run)
     if not (folder / "provenance.json").exists():
         raise UserError(f"{folder}: is not the folder of a run")
-    schema = store.read_json(folder / "provenance.json").get("schema")
-    if not isinstance(schema, int) or schema > store.SCHEMA:
+    if (schema := newer_schema(folder)) is not None:
         raise UserError(f"{folder}: has schema {schema}, and this mnemo_jax reads up to {store.SCHEMA}; update it")
     if not (folder / "summary.json").exists():
         done = len(list((folder / "starts").glob("*.parquet")))

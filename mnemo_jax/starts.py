@@ -194,6 +194,8 @@ def _given(starts: Points, dim: int) -> np.ndarray:
         points = np.asarray(starts.x, dtype=np.float64)
     else:
         points = _read(Path(str(starts.path)))
+    if points.shape[:1] == (0,):
+        raise UserError(f"starts.{'path' if starts.x is None else 'x'}: holds no points; give one start or more")
     points = points.reshape(-1, 1) if points.ndim == 1 and dim == 1 else np.atleast_2d(points)
     if points.size == 0 or points.ndim != 2 or points.shape[1] != dim:
         raise UserError(f"starts: points of shape {points.shape}, but the loss takes {dim} coordinates a point")

@@ -22,6 +22,8 @@ import io
 import json
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,8 +108,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; is {path.parent} the folder of a run?") from error
-    except ValueError as error:
-        raise UserError(f"{path}: is damaged ({error}); remove it and run the config again") from error
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
 
 
 def read_lines(path: Path) -> list[Any]:
@@ -167,17 +169,39 @@ def read_table(path: Path) -> pa.Table:
     try:
         return pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise UserError(f"{path}: is missing or damaged ({reason}); run the config again to make it anew") from error
+        raise _damaged(path, error) from error
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        with open(path, "rb") as raw, np.load(raw) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    state = "damaged" if path.exists() else "missing"
+    reason = str(error).split("\n", 1)[0].split(". ", 1)[0]
+    return UserError(f"{path}: is {state} ({reason}); run its config with --fresh for a new record")
 
 
 def is_whole(path: Path) -> bool:
     """Whether a Parquet file is there and its footer can be read."""
+    return rows(path) is not None
+
+
+def rows(path: Path) -> int | None:
+    """Return the number of rows of a Parquet file by its footer, None where that cannot be read."""
     try:
-        pq.read_metadata(path)
+        return int(pq.read_metadata(path).num_rows)
     except (OSError, pa.ArrowException):
-        return False
-    return True
+        return None
 
 
 def vectors(values: np.ndarray) -> pa.FixedSizeListArray:

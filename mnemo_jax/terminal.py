@@ -1,30 +1,35 @@
 """What a person sees in the terminal: progress while a run goes on, tables when it is done."""
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from mnemo_jax import store
+from mnemo_jax.errors import UserError
 from mnemo_jax.pipeline import Progress as Done
-from mnemo_jax.record import Record, tidy
+from mnemo_jax.record import Record, newer_schema, tidy
 from mnemo_jax.types import Kind
 
 ROWS = 20  # of the table of points, unless asked for more
 MOST = 0.5  # of the starts, above which an outcome that says nothing of minima gets a word of advice
-WIDE = 6  # coordinates shown
+WIDE = 6  # coordinates shown, half as many in a narrow terminal
+NARROW = 100  # columns of a terminal
+SPARE = ("smallest eigenvalue", "steps")  # columns of the table of points that a narrow terminal does without
 
 # Into a file or a pipe tables keep their natural width.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, highlight=False)
+NATURAL = 10_000
+out = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else NATURAL)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 @contextlib.contextmanager
@@ -81,16 +86,40 @@ def show(record: Record, top: int = ROWS) -> None:
 
 def sentence(record: Record) -> str:
     """Return the run in one sentence."""
-    starts, name = record.summary["starts"], record.summary["name"]
-    told = f"{name}: {starts:,} start{'s' * (starts != 1)}"
-    if not record.shares.count.sum():
+    told, count = f"{record.summary['name']}: {_starts(record.summary['starts'])}", record.shares.count
+    if not count.any():
         return f"{told}, none of which reached a critical point"
-    minima = int(((record.shares.count > 0) & (record.catalogue.kind == Kind.MINIMUM)).sum())
-    found = f"{minima:,} minim{'um' if minima == 1 else 'a'}"
-    best = int(record.shares.count.argmax())
+    at_minima = np.where(record.catalogue.kind == Kind.MINIMUM, count, 0)
+    minima = np.count_nonzero(at_minima)
+    if not minima:
+        return f"{told} reached no minimum{_elsewhere(record)}"
+    best = int(at_minima.argmax())
     low, high = record.shares.interval[best]
     interval = f" ({_percent(low)} to {_percent(high)} %)" if low == low else ""
-    return f"{told} reached {found}; the largest basin holds {_percent(record.shares.share[best])} %{interval}"
+    largest = f"the largest basin holds {_percent(record.shares.share[best])} %{interval}"
+    return f"{told} reached {minima:,} minim{'um' if minima == 1 else 'a'}; {largest}{_elsewhere(record)}"
+
+
+def _starts(number: int) -> str:
+    return f"{number:,} start{'' if number == 1 else 's'}"
+
+
+OTHERS = {
+    Kind.SADDLE: ("a saddle", "saddles"),
+    Kind.MAXIMUM: ("a maximum", "maxima"),
+    Kind.DEGENERATE: ("a degenerate point", "degenerate points"),
+    Kind.KINK: ("a kink", "kinks"),
+}
+
+
+def _elsewhere(record: Record) -> str:
+    """Return how many starts ended at points that are no minima, by kind."""
+    told = ""
+    for kind, (one, more) in OTHERS.items():
+        count = record.shares.count[record.catalogue.kind == kind]
+        if count.any():
+            told += f"; {_starts(count.sum())} ended at {one if np.count_nonzero(count) == 1 else more}"
+    return told
 
 
 ADVICE = {
@@ -138,23 +167,48 @@ def _points(record: Record, top: int) -> Table:
     size, shown = record.summary["catalogue_size"], len(points)
     title = "Critical points" if size == shown else f"Critical points ({shown} of {size:,}, by share; --top shows more)"
     interval = "bounds" if record.config["starts"]["kind"] == "grid" else "95 % interval"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
-    for name in ("label", "x", "loss", "kind", "index", "smallest eigenvalue", "share", interval, "steps"):
-        table.add_column(name, justify="left" if name in ("x", "kind") else "right", overflow="fold")
-    for p in points:
-        low, high = p["interval"]
-        table.add_row(
-            str(p["label"]),
-            _coordinates(p["x"]),
-            f"{tidy(p['loss']):.8g}",
-            p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else ""),
-            "" if p["kind"] == "kink" else str(p["index"]),
-            f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",
-            f"{_percent(p['share'])} %",
-            f"{_percent(low)} – {_percent(high)} %" if low == low else "",
-            str(p["median_steps"]) if p["median_steps"] >= 0 else "",
-        )
+    names = ["label", "x", "loss", "kind", "index", "smallest eigenvalue", "share", interval, "steps"]
+    rows = [dict(zip(names, _cells(p), strict=True)) for p in points]
+    for number in range(len(SPARE) + 1):
+        table = _table(title, rows, [name for name in names if name not in SPARE[:number]])
+        if _fits(table):
+            break
+    if number:
+        table.caption = f"A wider terminal shows the {' and the '.join(SPARE[:number])} too."
     return table
+
+
+def _cells(p: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a point's row of the table of points."""
+    low, high = p["interval"]
+    return (
+        str(p["label"]),
+        _coordinates(p["x"]),
+        f"{tidy(p['loss']):.8g}",
+        p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else ""),
+        "" if p["kind"] == "kink" else str(p["index"]),
+        f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",
+        f"{_percent(p['share'])} %",
+        f"{_percent(low)} – {_percent(high)} %" if low == low else "",
+        f"{p['median_steps']:,}" if p["median_steps"] >= 0 else "",
+    )
+
+
+def _table(title: str, rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> Table:
+    """Return a table of some columns, in which only ``x`` may fold."""
+    table = Table(
+        title=title, title_justify="left", caption_justify="left", box=None, pad_edge=False, header_style="dim"
+    )
+    for name in names:
+        table.add_column(name, justify="left" if name in ("x", "kind") else "right", no_wrap=name != "x")
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
+    return table
+
+
+def _fits(table: Table) -> bool:
+    """Whether no column of a table has to fold."""
+    return out.measure(table, options=out.options.update(max_width=NATURAL)).maximum <= out.width
 
 
 def _outcomes(summary: Mapping[str, Any]) -> Table:
@@ -171,10 +225,14 @@ def _outcomes(summary: Mapping[str, Any]) -> Table:
 def _stalls(stalls: Mapping[str, Any]) -> Table:
     low, high = stalls["interval"]
     title = (
-        f"Stalls: {stalls['total']:,}, of {stalls['starts']:,} starts "
+        f"Stalls: {stalls['total']:,}, of {_starts(stalls['starts'])} "
         f"({_percent(stalls['share'])} %, {_percent(low)} – {_percent(high)} %)"
     )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    stored = sum(place["stalls"] for place in stalls["places"])
+    if stored != stalls["total"]:
+        table.caption = f"Rows count {stored:,} stalls: only the first four of a start are stored one by one."
+        table.caption_justify = "left"
     for name in ("at", "label", "index", "escape rate", "stalls", "open at the end", "median steps", "longest"):
         table.add_column(name, justify="left" if name == "at" else "right")
     for place in stalls["places"][:10]:
@@ -194,8 +252,8 @@ def _stalls(stalls: Mapping[str, Any]) -> Table:
 
 
 def _coordinates(x: Any) -> str:
-    more = f", … ({len(x)})" if len(x) > WIDE else ""
-    return ", ".join(f"{tidy(v):.6g}" for v in x[:WIDE]) + more
+    shown = WIDE if out.width > NARROW else WIDE // 2
+    return ", ".join(f"{tidy(v):.6g}" for v in x[:shown]) + (f", … ({len(x)})" if len(x) > shown else "")
 
 
 def _percent(share: float) -> str:
@@ -216,27 +274,56 @@ def runs(folder: Path) -> None:
     """Print the runs in a folder."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, justify in (("run", "left"), ("starts", "right"), ("points", "right"), ("state", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name != "run")  # type: ignore[arg-type]
     found = sorted(path.parent for path in folder.glob("*/provenance.json"))
     for path in found:
-        if (path / "summary.json").exists():
-            summary = store.read_json(path / "summary.json")
-            table.add_row(str(path), f"{summary['starts']:,}", f"{summary['catalogue_size']:,}", "done")
-        else:
-            done = sum(pq.read_metadata(block).num_rows for block in (path / "starts").glob("*.parquet"))
-            table.add_row(str(path), f"{done:,}", "", "unfinished")
+        table.add_row(str(path), *_state(path))
     out.print(table if found else f"No runs in {folder}.")
 
 
+def _state(run: Path) -> tuple[str, str, str]:
+    """Return the starts done, the points found and the state of a run, in words."""
+    try:
+        if newer_schema(run) is not None:
+            return "", "", "needs a newer mnemo_jax"
+        if (run / "summary.json").exists():
+            summary = store.read_json(run / "summary.json")
+            return f"{summary['starts']:,}", f"{summary['catalogue_size']:,}", "done"
+        done = sum(store.rows(block) or 0 for block in (run / "starts").glob("*.parquet"))
+        total = _total(store.read_json(run / "config.json")["starts"])
+        return f"{done:,}", "", f"unfinished, {100 * done // total} %" if total else "unfinished"
+    except UserError:
+        return "", "", "damaged"
+
+
+def _total(starts: Mapping[str, Any]) -> int | None:
+    """Return the number of starts that a resolved config asks for; that of a file of points is not written there."""
+    match starts:
+        case {"count": int(count)}:
+            return count
+        case {"shape": list(shape)}:
+            return math.prod(shape)
+        case {"x": list(x)}:
+            return len(x)
+    return None
+
+
 def arrow(answer: pa.Table) -> None:
-    """Print an Arrow table, its first thousand rows."""
+    """Print an Arrow table, its first thousand rows; a column a line where they are too wide for the terminal."""
+    columns = [column.to_pylist() for column in answer.slice(0, 1000).columns]
+    rows = [["" if value is None else str(value) for value in row] for row in zip(*columns, strict=True)]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for field in answer.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        table.add_column(field.name, justify="right" if number else "left", overflow="fold")
-    for row in answer.slice(0, 1000).to_pylist():
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    out.print(table)
+        left = pa.types.is_string(field.type) or pa.types.is_nested(field.type)
+        table.add_column(field.name, justify="left" if left else "right")
+    for row in rows:
+        table.add_row(*row)
+    if _fits(table):
+        out.print(table)
+    else:
+        for row in rows:
+            facts(dict(zip(answer.column_names, row, strict=True)))
+            out.print()
     if len(answer) > 1000:
         err.print(f"({len(answer):,} rows, 1,000 shown; --json prints all)")
 
@@ -248,7 +335,7 @@ def path(told: Mapping[str, Any]) -> None:
     for name in ("step", "loss", "gradient norm", "x"):
         table.add_column(name, justify="left" if name == "x" else "right")
     for row in told["path"]:
-        table.add_row(str(row["step"]), f"{row['loss']:.10g}", f"{row['gradient']:.3e}", _coordinates(row["x"]))
+        table.add_row(f"{row['step']:,}", f"{row['loss']:.10g}", f"{row['gradient']:.3e}", _coordinates(row["x"]))
     out.print(table)
     end = told["end"]
     if end is None:
@@ -264,9 +351,10 @@ def losses(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the built-in losses."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("name", "formula", "arguments", "box", "learning rate"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "name")
     for row in rows:
-        table.add_row(*(str(row[key]) for key in ("name", "formula", "arguments", "box", "learning_rate")))
+        rate = "" if row["learning_rate"] is None else f"{row['learning_rate']:g}"
+        table.add_row(*(row[key] for key in ("name", "formula", "arguments", "box")), rate)
     out.print(table)
 
 
@@ -281,13 +369,13 @@ def tuned(rows: Sequence[Mapping[str, Any]]) -> None:
     err.print(table)
     best = rows[0]
     err.print("The fastest, for the config:")
-    out.print("[tile]", markup=False)
+    out.print("[tile]")
     for key in ("lanes", "steps", "unroll", "layout", "refill", "sample"):
-        out.print(f"{key} = {best[key]!r}".replace("'", '"'), markup=False)
+        out.print(f"{key} = {best[key]!r}".replace("'", '"'))
 
 
 def facts(told: Mapping[str, Any]) -> None:
     """Print facts, one a line."""
     width = max(map(len, told))
     for name, value in told.items():
-        out.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
+        out.print(f"{name:<{width}}  {value}", soft_wrap=True)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -107,10 +108,18 @@ def test_other_commands(place, told):
     assert shown["catalogue_size"] == told["catalogue_size"]
     rows = json.loads(mnemo("query", "SELECT count(*) AS n FROM starts", record, "--json", cwd=place).stdout)
     assert rows == [{"n": 60_000}]
+    text = "SELECT 2::HUGEINT ** 60 AS big, 0.5::DECIMAL(3, 1) AS half, 'nan'::DOUBLE AS none, [1, 2] AS list"
+    rows = json.loads(mnemo("query", text, record, "--json", cwd=place).stdout)
+    assert rows == [{"big": 2**60, "half": 0.5, "none": None, "list": [1, 2]}]
     path = json.loads(mnemo("point", record, "7", "--json", cwd=place).stdout)
     assert path["differs"] is None
     assert path["path"][-1]["gradient"] <= 1e-8
+    assert all(type(row[key]) is float for row in path["path"] for key in ("loss", "gradient"))
     assert "double_well" in mnemo("losses", cwd=place).stdout
+    rates = {row["name"]: row["learning_rate"] for row in json.loads(mnemo("losses", "--json", cwd=place).stdout)}
+    assert rates["double_well"] == 0.01
+    assert all(rate is None or rate > 0 for rate in rates.values())
+    assert mnemo("--version", cwd=place).stdout == f"mnemo_jax {version('mnemo_jax')}\n"
     assert "float64" in mnemo("doctor", cwd=place).stdout
     assert json.loads(mnemo("schema", cwd=place).stdout)["properties"]["loss"]
 
@@ -119,11 +128,13 @@ def test_other_commands(place, told):
     ("words", "said"),
     [
         (("run", "none.toml"), "none.toml: no such file"),
-        (("run", "wells.toml", "starts.cuont=3"), "wells.toml: starts.cuont: unknown key; did you mean 'count'?"),
+        (("run", "wells.toml", "starts.cuont=3"), "starts.cuont: unknown key; did you mean 'count'?"),
         (("run", "wells.toml", "starts.count=0"), "starts.count"),
         (("run", "wells.toml", "--out", "/proc/nowhere"), "choose another folder with --out"),
         (("run", "wells.toml", "--devices", "0"), "--devices 0"),
         (("show", "nowhere"), "not the folder of a run"),
+        (("list", "nowhere"), "nowhere: no such folder"),
+        (("run", "wells.toml", "starts.count=abc"), "override starts.count=abc: starts.count: "),
     ],
 )
 def test_mistakes_end_with_two_and_leave_nothing_behind(place, words, said):

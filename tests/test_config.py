@@ -261,6 +261,27 @@ def test_malformed_overrides(file, override, words):
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["starts.count=abc"], "override starts.count=abc: starts.count: "),
+        (["starts.count=5", "starts.count=0", "seed=1"], "override starts.count=0: starts.count: "),
+        (["starts={count=0}"], "override starts={count=0}: starts.count: "),
+        (["starts.kind=sobl"], "override starts.kind=sobl: starts.kind: no kind of starts is called 'sobl'; did you"),
+        (["loss.lower=9"], "override loss.lower=9: loss.lower, loss.upper: "),
+        (["loss.name=rastrigon"], "override loss.name=rastrigon: loss.name: "),
+        (["tile.lanes=0"], "override tile.lanes=0: tile.lanes: "),
+        (["starts.kind=grid"], "run.toml: starts.shape: is missing"),
+        (["seed=1", "optimizer.name=adam"], "run.toml: optimizer.learning_rate: "),
+    ],
+)
+def test_mistakes_of_overrides_are_told_as_theirs(file, overrides, told):
+    with pytest.raises(UserError) as caught:
+        config.plan(file(*overrides), "run.toml", "cpu", overrides)
+    # the file is read from a folder of its own
+    assert re.sub(r"^\S*/run.toml", "run.toml", str(caught.value)).startswith(told)
+
+
 # Mistakes.
 
 
@@ -375,7 +396,8 @@ def test_a_misspelt_key_that_must_be_given():
         (("loss", "symmetry", 0, "block"), "two", ["two", "integer"]),
         (("starts",), 5, ["5"]),
         (("starts",), {}, ["starts.count", "missing"]),
-        (("starts", "kind"), "unifrm", ["'unifrm'", "grid, normal, points, sobol, uniform"]),
+        (("starts", "kind"), "unifrm", ["'unifrm'", "did you mean 'uniform'?"]),
+        (("starts", "kind"), "halton", ["'halton'", "known: grid, normal, points, sobol, uniform"]),
         (("starts", "kind"), 3, ["3"]),
         (("starts", "count"), 0, ["0", "greater than or equal to 1"]),
         (("starts", "count"), -5, ["-5", "greater than or equal to 1"]),
@@ -385,6 +407,7 @@ def test_a_misspelt_key_that_must_be_given():
         (("starts",), {"kind": "grid", "shape": [3, 0]}, ["starts.shape", "0"]),
         (("starts",), {"kind": "grid", "shape": []}, ["starts.shape", "at least 1"]),
         (("starts",), {"kind": "points"}, ["path or x"]),
+        (("starts",), {"kind": "points", "x": []}, ["starts.x: holds no points", "give one start or more"]),
         (("starts",), {"kind": "points", "path": "no-such.npy"}, ["starts.path", "no-such.npy"]),
         (("starts",), {"kind": "points", "x": [[1.0, 2.0, 3.0]]}, ["starts", "(1, 3)"]),
         (("optimizer",), "adam", ['"adam"']),
@@ -392,6 +415,7 @@ def test_a_misspelt_key_that_must_be_given():
         (("optimizer", "name"), "sam", ["cannot drive a descent"]),
         (("optimizer", "learning_rate"), -1.0, ["-1.0", "positive"]),
         (("optimizer", "learning_rate"), "fast", ["'fast'", "positive"]),
+        (("optimizer", "learning_rate"), {"init_value": 0.1}, ["optimizer.learning_rate.schedule: is missing"]),
         (("stop", "grad_tol"), -1.0, ["-1.0"]),
         (("stop", "max_steps"), -1, ["-1"]),
         (("stop", "max_steps"), 2**31 - 1, [str(2**31 - 1)]),
@@ -437,6 +461,8 @@ def test_what_must_be_given(key):
         ({"function": "math.sin", "dim": 1, "lower": 0.0, "upper": 1.0}, "'math.sin' is not of the form"),
         ({"function": "no_such_module_here:f", "dim": 1, "lower": 0.0, "upper": 1.0}, "no module"),
         ({"name": "himmelblau", "dim": 2}, "loss.dim: the dimension of himmelblau is fixed"),
+        ({"name": "himmelblau", "args": {"dim": 2}}, "loss.args.dim: the dimension of himmelblau is fixed"),
+        ({"name": "rastrigin", "args": {"dim": "x"}}, "loss.args.dim: 'x' does not suit rastrigin"),
     ],
 )
 def test_losses_that_are_none(loss, words):
@@ -546,7 +572,9 @@ FUNCTIONS = {
     "vector": ("return x**2", "returns (2,), not a scalar"),
     "pair": ("return x[0], x[1]", "returns tuple, not a scalar"),
     "nothing": ("return None", "returns NoneType, not a scalar"),
-    "whole": ("return jnp.sum(x).astype(int)", "fails: TypeError"),
+    "whole": ("return jnp.sum(x).astype(jnp.int32)", "returns int32 and must return a float"),
+    "truth": ("return jnp.sum(x) > 0", "returns bool and must return a float"),
+    "complex": ("return jnp.sum(x) + 1j", "returns complex128 and must return a float"),
     "single": ("return jnp.sum(x.astype(jnp.float32))", "returns float32 for a point in float64"),
     "branch": ("return x[0] if x[0] > 0 else -x[0]", "is not a pure JAX function"),
     "number": ("return float(x[0])", "is not a pure JAX function"),

@@ -304,7 +304,7 @@ COSINE = {"schedule": "cosine_decay_schedule", "init_value": 0.1, "decay_steps":
         (SGD | {"learning_rate": "fast"}, ["optimizer.learning_rate", "'fast'", "positive"]),
         (SGD | {"momentum": [0.9]}, ["optimizer.momentum", "list"]),
         (SGD | {"momentum": "much"}, ["optimizer", "sgd"]),
-        (SGD | {"learning_rate": {}}, ["optimizer.learning_rate.schedule", "None", "cosine_decay_schedule"]),
+        (SGD | {"learning_rate": {}}, ["optimizer.learning_rate.schedule: is missing", "cosine_decay_schedule"]),
         (
             SGD | {"learning_rate": COSINE | {"schedule": "cosine_decay"}},
             ["optimizer.learning_rate.schedule", "'cosine_decay'", "did you mean 'cosine_decay_schedule'?"],

@@ -146,6 +146,22 @@ def test_truncated_block_is_said_and_computed_again(record, tmp_path):
     assert again.fingerprint == record.fingerprint
 
 
+@pytest.mark.parametrize("name", ["starts/000000", "starts/000001", "stalls/000002", "catalogue", "labels"])
+@pytest.mark.parametrize("how", ["cut", "flipped"])
+def test_queries_name_the_damaged_file(record, tmp_path, name, how):
+    folder = copied(record, tmp_path)
+    path = folder / f"{name}.parquet"
+    whole = path.read_bytes()
+    flipped = whole[:10] + bytes(byte ^ 0x5A for byte in whole[10:60]) + whole[60:]
+    path.write_bytes(whole[:-40] if how == "cut" else flipped)
+    view = name.partition("/")[0].replace("labels", "starts")
+    with pytest.raises(mnemo.UserError, match=rf"{name}\.parquet: is damaged .*--fresh"):
+        ask(
+            f"SELECT max(v) FROM (UNPIVOT (SELECT COLUMNS(*)::text FROM {view}) ON COLUMNS(*) INTO NAME n VALUE v)",
+            [folder],
+        )
+
+
 def test_newer_schema_is_refused(record, tmp_path):
     folder = copied(record, tmp_path)
     told = json.loads((folder / "provenance.json").read_text())

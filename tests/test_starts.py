@@ -251,7 +251,8 @@ def test_one_point_is_a_row(tmp_path):
         (Grid(shape=(3, 3, 3)), ["starts.shape", "3 numbers for 2 axes"]),
         (Points(), ["starts", "path or x"]),
         (Points(path="p.npy", x=GIVEN), ["starts", "path or x"]),
-        (Points(x=()), ["points of shape", "2 coordinates"]),
+        (Points(x=()), ["starts.x: holds no points"]),
+        (Points(x=((),)), ["points of shape (1, 0)", "2 coordinates"]),
         (Points(x=((1.0,), (2.0,))), ["points of shape (2, 1)", "2 coordinates"]),
     ],
 )
@@ -288,7 +289,7 @@ def test_files_whose_contents_are_no_numbers(tmp_path, name):
         np.save(tmp_path / file, np.array(values))
     for file in ("empty.npy", "empty.txt"):
         (tmp_path / file).write_bytes(b"")
-    with pytest.raises(UserError, match=r"^starts"):
+    with pytest.raises(UserError, match=r"^starts.path: (cannot read|.*holds complex numbers|holds no points)"):
         drawer(Points(path=str(tmp_path / name)), SQUARE, 0)
 
 

@@ -132,7 +132,7 @@ def test_the_systems_refusals_are_the_users_to_solve(tmp_path, monkeypatch, code
 def test_damaged_json(tmp_path, data):
     path = tmp_path / "summary.json"
     path.write_bytes(data)
-    with pytest.raises(UserError, match="is damaged") as caught:
+    with pytest.raises(UserError, match=r"is damaged .*; run its config with --fresh") as caught:
         store.read_json(path)
     assert str(path) in str(caught.value)
 
@@ -140,8 +140,9 @@ def test_damaged_json(tmp_path, data):
 def test_missing_files(tmp_path):
     with pytest.raises(UserError, match=r"summary.json: no such file; is .* the folder of a run\?"):
         store.read_json(tmp_path / "summary.json")
-    with pytest.raises(UserError, match="is missing or damaged"):
-        store.read_table(tmp_path / "catalogue.parquet")
+    for read, name in ((store.read_table, "catalogue.parquet"), (store.read_npz, "paths.npz")):
+        with pytest.raises(UserError, match=rf"{name}: is missing .*--fresh"):
+            read(tmp_path / name)
     assert not store.is_whole(tmp_path / "catalogue.parquet")
     assert store.read_lines(tmp_path / "journal.jsonl") == []
 
@@ -151,10 +152,12 @@ def test_parquet_cut_anywhere(tmp_path):
     store.write_table(path, TABLE)
     whole = path.read_bytes()
     assert store.is_whole(path)
+    assert store.rows(path) == len(TABLE)
     for size in [*range(0, len(whole) - 1, len(whole) // 40), len(whole) - 1]:
         path.write_bytes(whole[:size])
         assert not store.is_whole(path)
-        with pytest.raises(UserError, match=r"t\.parquet: is missing or damaged") as caught:
+        assert store.rows(path) is None
+        with pytest.raises(UserError, match=r"t\.parquet: is damaged .*; run its config with --fresh") as caught:
             store.read_table(path)
         assert "\n" not in str(caught.value)
 
@@ -164,8 +167,22 @@ def test_parquet_overwritten_by_something_else(tmp_path):
     for data in (b"PAR1PAR1", b"nothing of the kind " * 50, b"PAR1" + b"\x00" * 100 + b"PAR1"):
         path.write_bytes(data)
         assert not store.is_whole(path)
-        with pytest.raises(UserError, match="is missing or damaged"):
+        with pytest.raises(UserError, match="is damaged"):
             store.read_table(path)
+
+
+def test_arrays_cut_anywhere(tmp_path):
+    path = tmp_path / "p.npz"
+    store.write_npz(path, {"x": NUMBERS, "n": np.arange(5)})
+    whole = path.read_bytes()
+    np.testing.assert_array_equal(store.read_npz(path)["x"], NUMBERS)
+    for size in [*range(0, len(whole) - 1, len(whole) // 20), len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(UserError, match=r"p\.npz: is damaged .*; run its config with --fresh"):
+            store.read_npz(path)
+    path.write_bytes(whole[:200] + bytes(1000) + whole[1200:])
+    with pytest.raises(UserError, match=r"p\.npz: is damaged"):
+        store.read_npz(path)
 
 
 def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path):
@@ -177,7 +194,7 @@ def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path):
         try:
             assert store.read_table(path).equals(TABLE), f"byte {place}"
         except UserError as error:
-            assert "is missing or damaged" in str(error)  # noqa: PT017 - reading may go well, too
+            assert "is damaged" in str(error)  # noqa: PT017 - reading may go well, too
 
 
 def test_a_line_cut_short_is_left_out(tmp_path):

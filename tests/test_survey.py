@@ -304,4 +304,10 @@ def test_what_is_no_landscape_is_said(tmp_path):
         mnemo.survey(Landscape(loss=lambda x: x, dim=2, lower=(-1.0,), upper=(1.0,)), out=tmp_path)
     with pytest.raises(UserError, match="precision: 'bfloat16'"):
         mnemo.survey("himmelblau", precision="bfloat16", out=tmp_path)
+    for starts in ("x", [["a", "b"]], 2.5):
+        with pytest.raises(UserError, match=r"^starts: .* is neither a whole number of starts nor points"):
+            mnemo.survey("himmelblau", starts=starts, out=tmp_path)
+    for seed in (-1, 2**63, 1.5, "x"):
+        with pytest.raises(UserError, match=rf"^seed: {seed!r} is not a whole number from 0 to"):
+            mnemo.survey("himmelblau", seed=seed, out=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -73,8 +73,8 @@ def build(name: str, args: Mapping[str, Any] | None = None) -> Landscape:
     return BUILTINS[name](**(args or {}))
 
 
-def table() -> list[dict[str, str]]:
-    """Return name, formula, arguments, box and learning rate of every built-in, as words."""
+def table() -> list[dict[str, Any]]:
+    """Return name, formula, arguments and box of every built-in as words, and its learning rate, None without one."""
     rows = []
     for name in names():
         landscape = BUILTINS[name]()
@@ -87,7 +87,7 @@ def table() -> list[dict[str, str]]:
                 "formula": landscape.formula,
                 "arguments": ", ".join(f"{p.name}={p.default!r}" for p in parameters),
                 "box": f"{sides[0]}^{landscape.dim}" if len(box) == 1 and landscape.dim > 1 else " x ".join(sides),
-                "learning_rate": f"{landscape.learning_rate:g}" if landscape.learning_rate else "",
+                "learning_rate": landscape.learning_rate,
             }
         )
     return rows
