@@ -35,6 +35,19 @@ def percent_ticks() -> FuncFormatter:
     return FuncFormatter(lambda share, _: f"{100 * share:.4g} %")
 
 
+def step_ticks() -> FuncFormatter:
+    """Return what writes whole steps on an axis, long numbers in thousands (k) or millions (M), nothing below 1."""
+    return FuncFormatter(lambda steps, _: short(steps) if steps == 0 or steps >= 1 else "")
+
+
+def short(steps: float) -> str:
+    """Return a number of steps such as ``2,500``, ``35 k`` or ``2.5 M``."""
+    for unit, name in ((1e6, " M"), (1e3, " k")):
+        if steps >= max(unit, 1e4):
+            return f"{steps / unit:.6g}{name}"
+    return f"{steps:,.0f}"
+
+
 def decimals(share: float, count: int) -> int:
     """Return after how many decimals of its per cent a share of ``count`` starts is uncertain."""
     error = 100 * np.sqrt(share * (1 - share) / max(count, 1))
