@@ -380,6 +380,22 @@ def test_levels_add_up_minima_and_shares(square, line):
     assert np.all(np.diff(two.loss) > 0)
 
 
+@pytest.mark.parametrize("number", [61, 100, 169, 173, 1000])
+def test_evenly_spaced_levels_show_no_dips(number):
+    loss = 0.995 * np.arange(number)
+    share = np.exp(-0.5 * ((loss - loss.mean()) / np.ptp(loss) * 5) ** 2)
+    found = levels.Levels(loss, np.ones(number, int), share / share.sum())
+    axes = Figure().add_subplot()
+    levels._smooth(axes, found)
+    starts, minima = (patch.get_data() for patch in axes.patches)
+    top = starts.values.max()
+    for side in (values[: np.argmax(values)] for values in (starts.values, starts.values[::-1])):
+        assert np.max(np.maximum.accumulate(side) - side) < 1e-3 * top
+    np.testing.assert_allclose(minima.values, minima.values.mean(), rtol=0.01)
+    for values in (starts.values, minima.values):
+        assert values.sum() / levels.WIDTH / levels.CELLS == pytest.approx(1.0)
+
+
 def test_descents_on_closed_axes_have_no_wrap_lines():
     path = np.linspace([0.2, 0.5], [-0.3, 0.5], 51)
     shown = plane._broken(path, np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([1.0, 0.0]))
