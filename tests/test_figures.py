@@ -176,6 +176,55 @@ def test_points_of_a_flat_family_are_hollow(square):
     assert set(faces) == {to_rgb("white")}
 
 
+def test_a_flat_family_is_said_to_be_one(valley):
+    figure = FIGURES["landscape"](valley)
+    assert valley.catalogue.family.tolist() == [1]
+    assert "1 flat family of minima,\nmarked at one point" in legend(figure)
+    assert words.families(2, "saddle") == "2 flat families of saddles,\neach marked at one point"
+
+
+def test_starts_are_not_said_to_end_where_only_their_family_is_known(valley):
+    above = np.array([[-9.0, 8.0], [9.0, 9.0]])
+    assert words.outside(valley, above) == "1 flat family is known by a point outside the window."
+
+
+def test_rare_kinds_are_seen_among_many(many):
+    record = mnemo.load(many.path)
+    kind = np.zeros_like(record.catalogue.kind)
+    kind[[0, 60]] = Kind.KINK, Kind.MAXIMUM
+    record.__dict__["catalogue"] = record.catalogue._replace(kind=kind)
+    artists = {a.get_gid(): a for a in FIGURES["landscape"](record).axes[0].collections if a.get_gid()}
+    minima = artists["critical points: minimum"]
+    for name in ("kink", "maximum"):
+        rare = artists[f"critical points: {name}"]
+        assert rare.get_zorder() > minima.get_zorder()
+        assert rare.get_sizes()[0] > 2 * minima.get_sizes()[0]
+
+
+def test_starts_that_are_critical_points_have_rings_and_labels_and_no_descents(known):
+    assert known.summary["catalogue_size"] == 9
+    assert not [label for label in legend(FIGURES["landscape"](known)) if "descent" in label]
+    figure = FIGURES["basins"](known)
+    artists = {a.get_gid(): a for a in figure.axes[0].collections}
+    np.testing.assert_allclose(np.array(artists["points"].get_offsets()), known.catalogue.x)
+    assert len(artists["points"].get_facecolor()) == 0
+    assert [text.get_text() for text in figure.axes[0].texts] == [str(row) for row in range(9)]
+
+
+def test_legends_tell_the_kind_of_a_label_that_is_no_minimum(out):
+    record = mnemo.survey("double_well", starts=np.array([[0.0], [1.0]]), devices=1, out=out)
+    found = legend(FIGURES["curve"](record))
+    assert found[-2:] == ["0   50 %", "1 (maximum)   50 %"]
+    assert marks.REACHED in found
+    assert not any("basin" in text for text in found)
+
+
+def test_maps_of_the_nearest_start_say_so(square, cells):
+    said = "Places have the colour of the nearest start"
+    assert f"{said}." in note(FIGURES["basins"](square))
+    assert said not in note(FIGURES["basins"](cells))
+
+
 def test_the_map_of_a_grid_is_its_labels(cells):
     pixels, extent = image(FIGURES["basins"](cells))
     labels = np.array(cells.starts("label")["label"].fill_null(-1)).reshape(30, 40)
