@@ -56,6 +56,18 @@ def lost(out):
     return mnemo.survey("himmelblau", starts=200, learning_rate=1.0, devices=1, out=out)
 
 
+@pytest.fixture(scope="module")
+def known(out):
+    """Himmelblau's loss from its nine critical points, so that no descent moves."""
+    landscape = losses.build("himmelblau")
+    return mnemo.survey(landscape, starts=np.array([point.x for point in landscape.known]), devices=1, out=out)
+
+
+@pytest.fixture(scope="module")
+def valley(out):
+    return mnemo.survey("valley", starts=200, devices=1, out=out)
+
+
 def boxed(out, low, high, **given):
     """Return a record of Himmelblau's loss over a smaller box; its minima lie about 3.6 from the origin."""
     landscape = replace(losses.build("himmelblau"), lower=(low, low), upper=(high, high))
@@ -64,6 +76,10 @@ def boxed(out, low, high, **given):
 
 def legend(figure):
     return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def note(figure):
+    return figure.get_supxlabel().replace("\n", " ")
 
 
 def drawn(record):
@@ -160,6 +176,55 @@ def test_points_of_a_flat_family_are_hollow(square):
     assert set(faces) == {to_rgb("white")}
 
 
+def test_a_flat_family_is_said_to_be_one(valley):
+    figure = FIGURES["landscape"](valley)
+    assert valley.catalogue.family.tolist() == [1]
+    assert "1 flat family of minima,\nmarked at one point" in legend(figure)
+    assert words.families(2, "saddle") == "2 flat families of saddles,\neach marked at one point"
+
+
+def test_starts_are_not_said_to_end_where_only_their_family_is_known(valley):
+    above = np.array([[-9.0, 8.0], [9.0, 9.0]])
+    assert words.outside(valley, above) == "1 flat family is known by a point outside the window."
+
+
+def test_rare_kinds_are_seen_among_many(many):
+    record = mnemo.load(many.path)
+    kind = np.zeros_like(record.catalogue.kind)
+    kind[[0, 60]] = Kind.KINK, Kind.MAXIMUM
+    record.__dict__["catalogue"] = record.catalogue._replace(kind=kind)
+    artists = {a.get_gid(): a for a in FIGURES["landscape"](record).axes[0].collections if a.get_gid()}
+    minima = artists["critical points: minimum"]
+    for name in ("kink", "maximum"):
+        rare = artists[f"critical points: {name}"]
+        assert rare.get_zorder() > minima.get_zorder()
+        assert rare.get_sizes()[0] > 2 * minima.get_sizes()[0]
+
+
+def test_starts_that_are_critical_points_have_rings_and_labels_and_no_descents(known):
+    assert known.summary["catalogue_size"] == 9
+    assert not [label for label in legend(FIGURES["landscape"](known)) if "descent" in label]
+    figure = FIGURES["basins"](known)
+    artists = {a.get_gid(): a for a in figure.axes[0].collections}
+    np.testing.assert_allclose(np.array(artists["points"].get_offsets()), known.catalogue.x)
+    assert len(artists["points"].get_facecolor()) == 0
+    assert [text.get_text() for text in figure.axes[0].texts] == [str(row) for row in range(9)]
+
+
+def test_legends_tell_the_kind_of_a_label_that_is_no_minimum(out):
+    record = mnemo.survey("double_well", starts=np.array([[0.0], [1.0]]), devices=1, out=out)
+    found = legend(FIGURES["curve"](record))
+    assert found[-2:] == ["0   50 %", "1 (maximum)   50 %"]
+    assert marks.REACHED in found
+    assert not any("basin" in text for text in found)
+
+
+def test_maps_of_the_nearest_start_say_so(square, cells):
+    said = "Places have the colour of the nearest start"
+    assert f"{said}." in note(FIGURES["basins"](square))
+    assert said not in note(FIGURES["basins"](cells))
+
+
 def test_the_map_of_a_grid_is_its_labels(cells):
     pixels, extent = image(FIGURES["basins"](cells))
     labels = np.array(cells.starts("label")["label"].fill_null(-1)).reshape(30, 40)
@@ -238,9 +303,10 @@ def test_points_far_outside_the_window_are_counted(out):
     record = boxed(out, -1.0, 1.0)
     away = np.any(np.abs(record.catalogue.x) > 1.08, axis=1)
     share = words.percent(record.shares.share[away].sum(), 200)
-    note = FIGURES["landscape"](record).get_supxlabel().replace("\n", " ")
     assert away.sum() >= 4  # all minima
-    assert f"{away.sum()} critical points lie outside the window, with {share} of the starts." in note
+    assert f"{away.sum()} critical points lie outside the window, with {share} of the starts." in note(
+        FIGURES["landscape"](record)
+    )
 
 
 def test_many_basins_have_the_colour_of_their_loss(many):
@@ -276,9 +342,65 @@ def test_stalls_are_told_by_point_or_by_kind(square):
 
 def test_the_axis_of_steps_leaves_out_what_would_squeeze_it():
     number = np.concatenate([np.arange(100, 200).repeat(100), [5000, 7000]])
-    edges = steps._edges(number)
+    edges = steps._edges(number, False)
     assert (edges[0], edges[-1]) == (99.5, 199.5)
     assert steps._range(np.array([1, 1000])) == (1, 1000)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("low", "high"), [(1, 2), (1, 60), (3, 815), (40, 4000), (1, 800_000), (2_000_000, 4_000_000)])
+def test_bins_hold_whole_steps(low, high, wide):
+    edges = steps._edges(np.array([low, high]), wide)
+    assert edges[0] == low - 0.5
+    assert edges[-2] < high + 0.5 <= edges[-1]
+    assert np.all(edges % 1 == 0.5)
+    assert len(edges) <= steps.BINS + 1
+    assert wide or len(set(np.diff(edges))) == 1
+
+
+@pytest.mark.parametrize(
+    "number", [[2], [0] + 99 * [120], 980 * [800_000] + [799_000] * 20, [1, 20, 300, 4000, 50_000]]
+)
+def test_the_axis_of_steps_has_room_beside_all_that_is_drawn(square, number, monkeypatch):
+    number = np.resize(np.array([*number, max(number) + 1]), 3000)
+    table = square.starts("outcome", "steps", "label")
+    record = mnemo.load(square.path)
+    changed = table.set_column(1, "steps", [number.astype(np.int32)])
+    monkeypatch.setattr(record, "starts", lambda *columns, first=None: changed)
+    top, below = FIGURES["steps"](record).axes
+    left, right = below.get_xlim()
+    for line in below.lines:
+        assert left < line.get_xdata().min() <= line.get_xdata().max() < right
+    (bars,) = top.patches
+    data = bars.get_data()
+    assert left < data.edges[0] <= data.edges[-1] < right
+    wide = top.get_xscale() == "log"
+    width = np.diff(np.log(data.edges)) / np.log(steps.FACTOR) if wide else 1.0
+    assert np.sum(data.values * width) == pytest.approx(1.0, abs=2 * steps.RARE)  # areas are shares
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (2500, "2,500"), (35_000, "35 k"), (814_400, "814.4 k"), (2.5e6, "2.5 M")]
+)
+def test_long_numbers_of_steps_are_short(value, text):
+    assert words.short(value) == text
+    assert words.step_ticks()(value) == text
+    assert words.step_ticks()(0.5) == ""
+
+
+def test_stalls_say_which_of_them_are_drawn(square, monkeypatch):
+    summary = square.summary | {"stalls": {"total": 700}}
+    monkeypatch.setattr(square, "summary", summary)
+    assert stalls._note(square, 700, 0, 0).startswith("700 stalls. 3,000 uniform")
+    told = stalls._note(square, 600, 20, 1)
+    assert told.startswith("600 stalls stored, the first few of each start, of 700 in all; 20 not over when")
+    assert " 1 at rarer places is not drawn. " in told
+    assert " 2 at rarer places are not drawn. " in stalls._note(square, 600, 0, 2)
+
+
+def test_the_unseen_mass_is_one_of_starts(square):
+    mass = words.number(100 * square.summary["unseen"]["mass"], 2)
+    assert f"Starts that lead to points not seen yet: {mass} %" in note(FIGURES["shares"](square))
 
 
 def test_shares_are_drawn_with_their_intervals(square):
@@ -305,6 +427,22 @@ def test_levels_add_up_minima_and_shares(square, line):
     two = levels.levels_of(line)
     assert two.minima.tolist() == [1, 1]
     assert np.all(np.diff(two.loss) > 0)
+
+
+@pytest.mark.parametrize("number", [61, 100, 169, 173, 1000])
+def test_evenly_spaced_levels_show_no_dips(number):
+    loss = 0.995 * np.arange(number)
+    share = np.exp(-0.5 * ((loss - loss.mean()) / np.ptp(loss) * 5) ** 2)
+    found = levels.Levels(loss, np.ones(number, int), share / share.sum())
+    axes = Figure().add_subplot()
+    levels._smooth(axes, found)
+    starts, minima = (patch.get_data() for patch in axes.patches)
+    top = starts.values.max()
+    for side in (values[: np.argmax(values)] for values in (starts.values, starts.values[::-1])):
+        assert np.max(np.maximum.accumulate(side) - side) < 1e-3 * top
+    np.testing.assert_allclose(minima.values, minima.values.mean(), rtol=0.01)
+    for values in (starts.values, minima.values):
+        assert values.sum() / levels.WIDTH / levels.CELLS == pytest.approx(1.0)
 
 
 def test_descents_on_closed_axes_have_no_wrap_lines():

@@ -5,9 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from mnemo_jax.figures import where, words
+from mnemo_jax.figures import marks, where, words
 from mnemo_jax.figures.colours import BASINS, heights, palette
-from mnemo_jax.figures.marks import basin_handles, legend, within
 from mnemo_jax.figures.plane import bar, lines, plane
 from mnemo_jax.figures.style import INK, styled
 from mnemo_jax.record import Record
@@ -15,7 +14,7 @@ from mnemo_jax.types import Kind
 
 PIXELS = 400  # per axis of a map of random starts
 FEW = 1000  # starts below which each is drawn as a dot
-TOLD, CROWDED = 30, 500  # minima up to which labels are told, and above which none are marked
+TOLD, CROWDED = 30, 500  # points up to which labels are told, and above which none are marked
 PALER = 0.25  # white mixed into the colours of basins, so that lines and minima stand out
 
 
@@ -34,16 +33,21 @@ def basins(record: Record) -> Figure | None:
     if image is None and found is None:
         return None
     few, window = reached.sum() <= BASINS, _window(record, found)
-    note = f"{words.starts(record)}. {words.outside(record, window)}"
-    figure, axes = plane(record, "basins, the label each start reached", note, window, 0.0 if few else 0.7)
+    note = [words.starts(record) + "."]
     if found is not None and len(found[0]) >= FEW:
         image = _nearest(record, *found, window)
+        white = ", white where none is near" if np.any(image == -2) else ""
+        note.append(f"Places have the colour of the nearest start{white}.")
+    elif found is not None:
+        note.append("Dots are starts, rings critical points.")
+    note.append(words.outside(record, window))
+    figure, axes = plane(record, "basins, the label each start reached", " ".join(note), window, 0.0 if few else 0.7)
     if image is not None:
         _map(axes, record, image)
+        _discs(axes, record)
     elif found is not None:
         _dots(axes, record, *found)
-    _minima(axes, record)
-    legend(axes, [("basins: label, share", basin_handles(record, PALER))])
+    marks.legend(axes, [(marks.REACHED, marks.reached_handles(record, PALER if image is not None else 0.0))])
     if few:
         lines(axes, record, 14)
     else:
@@ -92,22 +96,35 @@ def _borders(axes: Axes, label: np.ndarray, extent: tuple[float, float, float, f
 
 
 def _dots(axes: Axes, record: Record, x: np.ndarray, label: np.ndarray) -> None:
-    """Draw every start as a dot."""
+    """Draw every start as a dot, and labelled rings around points, in which a start that lies there is seen."""
     size = np.clip(4000 / len(x), 14, 40)
     axes.scatter(x[:, 0], x[:, 1], s=size, c=palette(record)[label], linewidths=0, clip_on=False, gid="starts")
+    points = record.catalogue.x
+    rows = np.flatnonzero(_told(record) & marks.within(axes, points))
+    if len(rows) <= CROWDED:
+        axes.scatter(
+            points[rows, 0], points[rows, 1], s=90, facecolor="none", edgecolor=INK, linewidth=0.8, zorder=5,
+            clip_on=False, gid="points",
+        )  # fmt: skip
+    marks.labels(axes, points[rows], x, rows)
 
 
-def _minima(axes: Axes, record: Record) -> None:
-    """Mark the minima, with their labels where these fit."""
+def _told(record: Record) -> np.ndarray:
+    """Return which points are marked, bool ``[n]``: the minima, and others that starts reached."""
+    return np.asarray((record.catalogue.kind == Kind.MINIMUM) | (record.shares.count > 0))
+
+
+def _discs(axes: Axes, record: Record) -> None:
+    """Mark points by discs, with their labels where these fit."""
     x = record.catalogue.x
-    rows = np.flatnonzero((record.catalogue.kind == Kind.MINIMUM) & within(axes, x))
+    rows = np.flatnonzero(_told(record) & marks.within(axes, x))
     if len(rows) > CROWDED:
         return
     told = len(rows) <= TOLD
     size = (4.0 + 4.5 * max(len(str(rows.max(initial=0))), 2)) ** 2 if told else 60.0 * min(40 / len(rows), 1.0)
     axes.scatter(
         x[rows, 0], x[rows, 1], s=size, color="white", edgecolor=INK, linewidth=0.8 if size > 10 else 0.3, zorder=5,
-        gid="minima", clip_on=False,
+        gid="points", clip_on=False,
     )  # fmt: skip
     for row in rows if told else []:
         axes.annotate(str(row), x[row], ha="center", va="center_baseline", fontsize=7.5, zorder=6)

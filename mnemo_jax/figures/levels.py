@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter1d
 
 from mnemo_jax.figures import words
 from mnemo_jax.figures.style import INK, KIND_COLOURS, QUIET, page, styled
@@ -14,7 +15,8 @@ from mnemo_jax.types import Kind
 EQUAL = 1e-6  # of the range of all minima, within which losses are one level
 SINGLE = 60  # levels up to which each has a line of its own
 TOLD = 16  # levels up to which the number of minima stands beside
-BINS = 50
+WIDTH = 1 / 50  # of the range of all levels, standard deviation by which more than `SINGLE` are smoothed
+CELLS = 2000  # of the range, in which shares are added up before
 MINIMA, STARTS = KIND_COLOURS["minimum"], "#8a8a8a"
 
 
@@ -40,7 +42,7 @@ def levels_of(record: Record) -> Levels:
 
 @styled
 def levels(record: Record) -> Figure | None:
-    """Draw minima and starts by level of the loss: share at each level, or in bins of many, and added up from below.
+    """Draw minima and starts by level of the loss: share at each level, or smoothed for many, and added up from below.
 
     Starts lie above minima where low levels are reached more often than their number says. None with one level.
     """
@@ -48,10 +50,13 @@ def levels(record: Record) -> Figure | None:
     if len(found.loss) < 2:
         return None
     minima = words.kinds(int(found.minima.sum()), "minimum")
+    single = len(found.loss) <= SINGLE
     note = f"{minima} at {words.several(len(found.loss), 'level')}. {words.starts(record)}."
+    if not single:
+        note += f"\nUpper curves are smoothed, by a Gaussian of standard deviation {_width(found)}."
     figure = page(record, "levels of the loss", note, 6.4, 4.6)
     each, total = figure.subplots(2, 1, sharex=True)
-    _each(each, found) if len(found.loss) <= SINGLE else _bins(each, found)
+    _each(each, found) if single else _smooth(each, found)
     _total(total, found)
     for axes in (each, total):
         axes.yaxis.set_major_formatter(words.percent_ticks())
@@ -68,7 +73,10 @@ def _each(axes: Axes, found: Levels) -> None:
     """Draw a line for the share of the starts at each level and a dot for that of the minima."""
     part = found.minima / found.minima.sum()
     axes.vlines(found.loss, 0, found.share, color=STARTS, linewidth=5 if len(found.loss) < 30 else 2.5, label="starts")
-    axes.plot(found.loss, part, "o", color=MINIMA, markersize=5, markeredgecolor="white", label="minima", zorder=4)
+    axes.plot(
+        found.loss, part, "o", color=MINIMA, markersize=5, markeredgecolor="white", label="minima", zorder=4,
+        clip_on=False,
+    )  # fmt: skip
     axes.set_ylim(0, 1.2 * max(part.max(), found.share.max()))
     axes.set_ylabel("share at the level")
     if len(found.loss) <= TOLD:
@@ -77,15 +85,29 @@ def _each(axes: Axes, found: Levels) -> None:
             axes.annotate(told, (x, top), (0, 6), textcoords="offset points", ha="center", fontsize=7, color=QUIET)
 
 
-def _bins(axes: Axes, found: Levels) -> None:
-    """Draw the shares of starts and minima in equal bins of the loss."""
-    edges = np.linspace(found.loss[0], found.loss[-1], BINS + 1)
-    starts = np.histogram(found.loss, edges, weights=found.share)[0]
-    part = np.histogram(found.loss, edges, weights=found.minima / found.minima.sum())[0]
+def _smooth(axes: Axes, found: Levels) -> None:
+    """Draw the shares of starts and minima as densities over the loss, smoothed.
+
+    Bins would hold now one level more and now one less where levels are evenly spaced, and show dips that are not
+    there; a Gaussian wider than the spacing of `SINGLE` levels does not.
+    """
+    margin = 0.5 * np.ptp(found.loss) / (len(found.loss) - 1)  # mirrored there, evenly spaced levels go on evenly
+    edges = np.linspace(found.loss[0] - margin, found.loss[-1] + margin, CELLS + 1)
+    starts, minima = (density(found.loss, share, edges) for share in (found.share, found.minima / found.minima.sum()))
     axes.stairs(starts, edges, fill=True, color=STARTS, alpha=0.55, label="starts")
-    axes.stairs(part, edges, color=MINIMA, linewidth=1.4, label="minima")
-    axes.set_ylim(0, 1.1 * max(starts.max(), part.max()))
-    axes.set_ylabel("share in the bin")
+    axes.stairs(minima, edges, color=MINIMA, linewidth=1.4, label="minima")
+    axes.set_ylim(0, 1.1 * max(starts.max(), minima.max()))
+    axes.set_ylabel(f"share per {_width(found)} of loss")
+
+
+def _width(found: Levels) -> str:
+    return words.number(WIDTH * np.ptp(found.loss), 2)
+
+
+def density(loss: np.ndarray, share: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the share per `WIDTH` of the range in equal cells, smoothed, nothing lost beyond the outermost edges."""
+    width = WIDTH * (len(edges) - 1)
+    return np.asarray(gaussian_filter1d(width * np.histogram(loss, edges, weights=share)[0], width, mode="reflect"))
 
 
 def _total(axes: Axes, found: Levels) -> None:

@@ -27,7 +27,7 @@ def curve(record: Record) -> Figure | None:
         x, loss = file["axis0"], file["loss"]
     window, table = where.window(record), record.catalogue
     note = f"{words.starts(record)}. {words.outside(record, window)}"
-    figure = page(record, "the loss, the critical points met and their basins", note, 7.2, 4.0)
+    figure = page(record, "the loss, the critical points met, the labels reached", note, 7.2, 4.0)
     top, band = figure.subplots(2, 1, sharex=True, height_ratios=[14, 1], gridspec_kw={"hspace": 0.02})
     top.plot(x, loss, color=INK, linewidth=1.5, zorder=3)
     top.set_xlim(*window[:, 0])
@@ -39,8 +39,8 @@ def curve(record: Record) -> Figure | None:
     handles = marks.critical_points(top, record, at)
     marks.labels(top, at, np.stack([x, loss], axis=1)[np.isfinite(loss)])
     drawn = _band(band, record)
-    basins = marks.basin_handles(record) if drawn else []
-    marks.legend(top, [("critical points", handles), ("basins: label, share", basins)])
+    reached = marks.reached_handles(record) if drawn else []
+    marks.legend(top, [("critical points", handles), (marks.REACHED, reached)])
     return figure
 
 

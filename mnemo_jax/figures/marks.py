@@ -16,11 +16,12 @@ from mnemo_jax.figures.style import INK, KIND_COLOURS, KIND_MARKERS, QUIET
 from mnemo_jax.record import Record
 from mnemo_jax.tables import KINDS
 
-NAMED = 12  # basins with a line of their own in a legend
+REACHED = "label reached, share"  # heading of a legend
+NAMED = 12  # labels with a line of their own in a legend
 FEWER = 6  # of them where basins have the colour of their loss
 TOLD = 40  # critical points up to which their labels stand beside them
 ROOM = 15.0  # points around a label, enough to look no further
-_ORDER = ("minimum", "kink", "degenerate", "maximum", "saddle")  # earlier ones lie on top
+_ORDER = ("minimum", "kink", "degenerate", "maximum", "saddle")  # in legends
 _SIZES = {"X": 1.15, "*": 1.7, "D": 0.75, "^": 1.1}
 _SIDES = 10.0 * np.array([[1, 0], [0, -1], [0, 1], [-1, 0], [0.8, 0.8], [0.8, -0.8], [-0.8, 0.8], [-0.8, -0.8]])
 
@@ -28,17 +29,17 @@ _SIDES = 10.0 * np.array([[1, 0], [0, -1], [0, 1], [-1, 0], [0.8, 0.8], [0.8, -0
 def critical_points(axes: Axes, record: Record, at: np.ndarray, crowded: int = 40) -> list[Artist]:
     """Draw every critical point at ``at [n, 2]``, a marker and a colour for each kind, and return legend handles.
 
-    Points that stand for a flat family are hollow. Markers shrink where there are more than ``crowded``.
+    Points that stand for a flat family are hollow. Markers of a kind shrink where there are more than ``crowded`` of
+    it, and rarer kinds lie on top, so that few are seen among many.
     """
     table = record.catalogue
     shown = within(axes, at)
-    size = 60.0 * np.clip(crowded / max(int(shown.sum()), 1), 0.02, 1.0)
     handles: list[Artist] = []
     for kind in _ORDER:
         for flat in (False, True):
             rows = np.flatnonzero(shown & (table.kind == KINDS.index(kind)) & ((table.family > 0) == flat))
             if len(rows):
-                _scatter(axes, at[rows], kind, flat, size)
+                _scatter(axes, at[rows], kind, flat, 60.0 * np.clip(crowded / len(rows), 0.02, 1.0))
                 handles.append(_handle(kind, flat, len(rows)))
     return handles
 
@@ -56,7 +57,7 @@ def _scatter(axes: Axes, at: np.ndarray, kind: str, flat: bool, size: float) -> 
     return axes.scatter(
         at[:, 0], at[:, 1], s=size * _SIZES.get(marker, 1.0), marker=marker,
         facecolor="white" if flat else colour, edgecolor=colour if flat else "white",
-        linewidth=1.6 if flat else 0.0 if small else 0.9, zorder=6 - 0.1 * _ORDER.index(kind),
+        linewidth=1.6 if flat else 0.0 if small else 0.9, zorder=5 + 1 / len(at),
         clip_on=False, gid=f"critical points: {kind}", rasterized=len(at) > 1000,
     )  # fmt: skip
 
@@ -66,15 +67,19 @@ def _handle(kind: str, flat: bool, count: int) -> Line2D:
     return Line2D(
         [], [], linestyle="none", marker=marker, markersize=7.0 * np.sqrt(_SIZES.get(marker, 1.0)),
         markerfacecolor="white" if flat else colour, markeredgecolor=colour if flat else "white",
-        markeredgewidth=1.6 if flat else 0.6, label=words.kinds(count, kind) + (", flat" if flat else ""),
+        markeredgewidth=1.6 if flat else 0.6, label=words.families(count, kind) if flat else words.kinds(count, kind),
     )  # fmt: skip
 
 
-def labels(axes: Axes, at: np.ndarray, avoid: np.ndarray) -> None:
-    """Write the label beside each of few points ``[n, 2]`` in the axes, clear of them and of ``avoid [m, 2]``."""
+def labels(axes: Axes, at: np.ndarray, avoid: np.ndarray, names: np.ndarray | None = None) -> None:
+    """Write the label beside each of few points ``[n, 2]`` in the axes, clear of them and of ``avoid [m, 2]``.
+
+    Labels are ``names``, the numbers of the rows when None.
+    """
     rows = np.flatnonzero(within(axes, at))
     if len(rows) > TOLD:
         return
+    names = np.arange(len(at)) if names is None else names
     place = axes.transData.transform(np.concatenate([at[rows], avoid]))
     for k, row in enumerate(rows):
         spots = place[k] + _SIDES
@@ -82,21 +87,25 @@ def labels(axes: Axes, at: np.ndarray, avoid: np.ndarray) -> None:
         spot = spots[np.argmax(room)]
         place = np.concatenate([place, spot[None]])
         axes.annotate(
-            str(row), at[row], spot - place[k], textcoords="offset points", ha="center", va="center_baseline",
+            str(names[row]), at[row], spot - place[k], textcoords="offset points", ha="center", va="center_baseline",
             fontsize=7.5, zorder=7, annotation_clip=False, gid="label",
             path_effects=[withStroke(linewidth=2.2, foreground="white", alpha=0.85)],
         )  # fmt: skip
 
 
-def basin_handles(record: Record, paler: float = 0.0) -> list[Artist]:
-    """Return a legend patch for each of the largest basins, one for the rest, and one for starts without a label."""
+def reached_handles(record: Record, paler: float = 0.0) -> list[Artist]:
+    """Return a legend patch for each of the labels most reached, one for the rest, and one for starts without a label.
+
+    The kind is told where it is no minimum.
+    """
     shares, colours = record.shares, palette(record, paler)
     total = record.summary["starts"]
     reached = np.flatnonzero(shares.count > 0)
     named = NAMED if len(reached) <= BASINS else FEWER
     top = np.sort(reached[np.argsort(-shares.count[reached], kind="stable")][:named])
     handles: list[Artist] = [
-        Patch(facecolor=colours[row], label=f"{row}   {words.percent(shares.share[row], total)}") for row in top
+        Patch(facecolor=colours[row], label=f"{_name(record, row)}   {words.percent(shares.share[row], total)}")
+        for row in top
     ]
     if len(top) < len(reached):
         rest = (shares.count.sum() - shares.count[top].sum()) / total
@@ -106,6 +115,11 @@ def basin_handles(record: Record, paler: float = 0.0) -> list[Artist]:
     if none:
         handles.append(Patch(facecolor=NO_LABEL, label=f"no label   {words.percent(none / total, total)}"))
     return handles
+
+
+def _name(record: Record, row: int) -> str:
+    kind = KINDS[record.catalogue.kind[row]]
+    return str(row) if kind == "minimum" else f"{row} ({kind})"
 
 
 def legend(axes: Axes, parts: Sequence[tuple[str, list[Artist]]], right: float = 1.02) -> None:

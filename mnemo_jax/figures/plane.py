@@ -99,11 +99,11 @@ def lines(axes: Axes, record: Record, number: int) -> None:
 
 
 def descents(axes: Axes, record: Record) -> list[np.ndarray]:
-    """Draw some descents from start to end and return what is shown of their paths."""
+    """Draw some descents from start to end, those long enough to be seen, and return what is shown of their paths."""
     shown = []
     for path in list(record.stored_paths().values())[:DESCENTS]:
         points = _broken(_inside(path, axes), where.box(record), where.periods(record))
-        if not len(points):
+        if len(points) < 2:
             continue
         axes.plot(*points.T, color="white", linewidth=2.2, zorder=3.9, gid="descent")
         axes.plot(*points.T, color=DESCENT, linewidth=1.1, zorder=4)

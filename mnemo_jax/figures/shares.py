@@ -75,7 +75,7 @@ def _note(record: Record, reached: np.ndarray, top: np.ndarray) -> str:
     unseen = record.summary["unseen"]
     if unseen["mass"] is not None and unseen["interval"]:
         mass, low, high = (words.number(100 * end, 2) for end in (unseen["mass"], *unseen["interval"]))
-        lines.append(f"Share of the minima not seen yet: {mass} %, 95 % interval {low} to {high} %.")
+        lines.append(f"Starts that lead to points not seen yet: {mass} %, 95 % interval {low} to {high} %.")
     return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from scipy.stats import CensoredData, ecdf
 
 from mnemo_jax.figures import where, words
@@ -27,7 +26,8 @@ def stalls(record: Record) -> Figure | None:
 
     A place is a critical point, or a kind of them where there are many. Descents that ended in a stall are censored:
     they count up to where they ended, and a line that such stalls keep from falling to zero ends in a tick. Bands are
-    95 % (Greenwood); they take the stalls of one start for independent. None where no place has enough stalls.
+    95 % (Greenwood); they take the stalls of one start for independent. Of each start only the first few stalls are
+    stored. None where no place has enough of them.
     """
     table = record.stalls(first=where.ROWS)
     place = _places(record, where.labels_of(table))
@@ -62,10 +62,13 @@ def _name(record: Record, row: int, single: bool) -> str:
 
 
 def _note(record: Record, number: int, ended: int, rest: int) -> str:
-    told = words.several(number, "stall") + (f", {ended:,} of them not over when the descent ended" if ended else "")
-    if record.summary["starts"] > where.ROWS:
-        told = f"The first {where.ROWS:,} starts: {told}"
-    left = f" {rest:,} at places with few of them are not drawn." if rest else ""
+    total, first = record.summary["stalls"]["total"], record.summary["starts"] > where.ROWS
+    told = words.several(number, "stall")
+    if first or number < total:
+        of = f"each of the first {where.ROWS:,} starts" if first else "each start"
+        told += f" stored, the first few of {of}, of {total:,} in all"
+    told += f"; {ended:,} not over when the descent ended" if ended else ""
+    left = f" {rest:,} at rarer places {'is' if rest == 1 else 'are'} not drawn." if rest else ""
     return f"{told}.{left} {words.starts(record)}."
 
 
@@ -94,7 +97,7 @@ def _frame(axes: Axes, length: np.ndarray) -> None:
     else:
         axes.set_xlim(0, 1.04 * high)
     axes.set_ylim(0, 1.03)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_major_formatter(words.step_ticks())
     axes.yaxis.set_major_formatter(words.percent_ticks())
     axes.set_xlabel("length of the stall, steps")
     axes.set_ylabel("share of the stalls that last longer")

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from mnemo_jax.figures import where, words
 from mnemo_jax.figures.colours import palette
@@ -14,8 +14,10 @@ from mnemo_jax.record import Record
 from mnemo_jax.types import REPORTED
 
 BINS = 60
-WIDE = 12  # ratio of most to fewest steps from which the axis is logarithmic
-RARE = 2.5e-3  # of the starts, on each side, that the axis may leave out where they lie far from all others
+WIDE = 12  # ratio of most steps to those of the quickest tenth from which the axis is logarithmic
+RARE = 5e-3  # of the starts, on each side, that the axis may leave out where they lie far from all others
+FACTOR = 1.1  # more steps, for which a logarithmic axis tells the share, so that areas are shares
+MARGIN = 0.02  # of the axis, on each side
 TOP, ENOUGH = 12, 10  # labels with a row of their own, starts from which a label has one
 OUTCOME_COLOURS = {
     "converged": "#0072B2",
@@ -34,17 +36,20 @@ def steps(record: Record) -> Figure | None:
     all descents took the same number of steps.
     """
     table = record.starts("outcome", "steps", "label", first=where.ROWS)
-    number = np.maximum(table["steps"].to_numpy(), 1)  # a start that is a critical point already takes none
+    number = table["steps"].to_numpy()
     if not np.ptp(_range(number)):
         return None
+    wide = _range(number)[1] > WIDE * max(np.quantile(number, 0.1), 1)
+    number = np.maximum(number, int(wide))  # a start that is a critical point already takes none
     top = np.argsort(-record.shares.count, kind="stable")[:TOP]
     top = np.sort(top[record.shares.count[top] >= ENOUGH])
-    edges = _edges(number)
+    edges = _edges(number, wide)
     rows = 1 + bool(len(top))
     height = 2.9 + (rows - 1) * (0.75 + 0.2 * len(top))
     figure = page(record, "steps of the descents", _note(record, number, edges), 6.6, height)
     ratios = [2.0, 0.25 + 0.2 * len(top)][:rows]
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+    _scale(axes[0], edges, wide)
     _histogram(axes[0], table, number, edges)
     if len(top):
         _quantiles(axes[1], record, where.labels_of(table), number, top)
@@ -58,8 +63,8 @@ def _note(record: Record, number: np.ndarray, edges: np.ndarray) -> str:
         note += f" The first {len(number):,} are drawn."
     away = number[(number < edges[0]) | (number > edges[-1])]
     if len(away):
-        between = f"{away.min():,} to {away.max():,}" if np.ptp(away) else f"{away[0]:,}"
-        note += f" {words.several(len(away), 'descent')} outside the axis took {between} steps."
+        least, most = f"{away.min():,} to " if np.ptp(away) else "", words.several(away.max(), "step")
+        note += f" {words.several(len(away), 'descent')} outside the axis took {least}{most}."
     return note
 
 
@@ -70,40 +75,47 @@ def _range(number: np.ndarray) -> tuple[int, int]:
     return (fewest, most) if high - low > 2 * (most - fewest) else (low, high)
 
 
-def _edges(number: np.ndarray) -> np.ndarray:
-    """Return edges of bins between whole steps, in equal ratios where the numbers differ widely."""
+def _edges(number: np.ndarray, wide: bool) -> np.ndarray:
+    """Return edges of bins between whole steps, equally wide, or as nearly in equal ratios as whole steps allow."""
     low, high = _range(number)
-    space = np.geomspace if high / low > WIDE else np.linspace
-    return np.unique(np.round(space(low, high + 1, min(BINS, high - low + 1) + 1))) - 0.5
+    width = np.diff((np.geomspace if wide else np.linspace)(low, high + 1, BINS + 1))
+    edges = low - 0.5 + np.concatenate([[0.0], np.cumsum(np.ceil(width - 1e-6))])
+    return edges[: np.searchsorted(edges, high + 0.5) + 1]
 
 
-def _histogram(axes: Axes, table: pa.Table, number: np.ndarray, edges: np.ndarray) -> None:
-    """Draw the share of the starts by steps, stacked by outcome."""
-    wide = edges[-1] / edges[0] > WIDE
+def _scale(axes: Axes, edges: np.ndarray, wide: bool) -> None:
+    """Set the axis of steps, with room beside the outermost bins for whole markers."""
     if wide:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if edges[-1] < 1e4 * edges[0] else (1.0,)))
         axes.xaxis.set_minor_formatter(NullFormatter())
+        margin = (edges[-1] / edges[0]) ** MARGIN
+        axes.set_xlim(edges[0] / margin, edges[-1] * margin)
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    width = np.diff(np.log(edges)) if wide else np.diff(edges)
-    weight = np.median(width) / width / len(number)  # bins are whole steps, so narrow ones differ in width
+        axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10], integer=True))
+        margin = MARGIN * (edges[-1] - edges[0])
+        axes.set_xlim(edges[0] - margin, edges[-1] + margin)
+    axes.xaxis.set_major_formatter(words.step_ticks())
+
+
+def _histogram(axes: Axes, table: pa.Table, number: np.ndarray, edges: np.ndarray) -> None:
+    """Draw the share of the starts in every bin of steps, stacked by outcome."""
+    wide = axes.get_xscale() == "log"
+    weight = np.log(FACTOR) / np.diff(np.log(edges)) if wide else np.ones(len(edges) - 1)
     names = pa.array([outcome.word for outcome in REPORTED])
     ended = pc.index_in(table["outcome"].cast(pa.string()), value_set=names).to_numpy()
-    floor = np.zeros(len(width))
+    floor = np.zeros(len(weight))
     for code, outcome in enumerate(REPORTED):
-        height = np.histogram(number[ended == code], edges)[0] * weight
+        height = np.histogram(number[ended == code], edges)[0] * weight / len(number)
         if height.any():
             name = outcome.word.replace("_", " ")
             axes.stairs(
                 floor + height, edges, baseline=floor, fill=True, color=OUTCOME_COLOURS[outcome.word], label=name
             )
             floor = floor + height
-    axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.06 * floor.max())
     axes.yaxis.set_major_formatter(words.percent_ticks())
-    axes.set_ylabel("share of the starts")
+    axes.set_ylabel("share of the starts" + f"\nper factor {FACTOR} in steps" * wide)
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=5, handlelength=1.0, columnspacing=1.2)
 
 

@@ -35,6 +35,19 @@ def percent_ticks() -> FuncFormatter:
     return FuncFormatter(lambda share, _: f"{100 * share:.4g} %")
 
 
+def step_ticks() -> FuncFormatter:
+    """Return what writes whole steps on an axis, long numbers in thousands (k) or millions (M), nothing below 1."""
+    return FuncFormatter(lambda steps, _: short(steps) if steps == 0 or steps >= 1 else "")
+
+
+def short(steps: float) -> str:
+    """Return a number of steps such as ``2,500``, ``35 k`` or ``2.5 M``."""
+    for unit, name in ((1e6, " M"), (1e3, " k")):
+        if steps >= max(unit, 1e4):
+            return f"{steps / unit:.6g}{name}"
+    return f"{steps:,.0f}"
+
+
 def decimals(share: float, count: int) -> int:
     """Return after how many decimals of its per cent a share of ``count`` starts is uncertain."""
     error = 100 * np.sqrt(share * (1 - share) / max(count, 1))
@@ -51,6 +64,12 @@ def kinds(count: int, kind: str) -> str:
     return several(count, kind if kind != "degenerate" else "degenerate point", KIND_PLURALS[kind])
 
 
+def families(count: int, kind: str) -> str:
+    """Return in two lines that ``count`` markers stand for flat families of a kind."""
+    told = several(count, "flat family", "flat families")
+    return f"{told} of {KIND_PLURALS[kind]},\n{'' if count == 1 else 'each '}marked at one point"
+
+
 def starts(record: Record) -> str:
     """Return how many starts there were, from where, and their outcomes: ``10 grid starts: 9 converged, 1 escaped``."""
     count, kind = record.summary["starts"], record.config["starts"]["kind"]
@@ -62,11 +81,18 @@ def starts(record: Record) -> str:
 
 
 def outside(record: Record, window: np.ndarray) -> str:
-    """Return how many critical points lie outside the window ``[2, d]``, and the share of the starts they have."""
+    """Return how many critical points lie outside the window ``[2, d]``, and the share of the starts they have.
+
+    Of a flat family only the point that stands for it is known, so its starts are not said to have gone there.
+    """
     x, dust = record.catalogue.x, 1e-6 * (window[1] - window[0])
     away = np.any((x < window[0] - dust) | (x > window[1] + dust), axis=1)
-    number, share = int(away.sum()), float(record.shares.share[away].sum())
-    if not number:
-        return ""
-    told = f"{several(number, 'critical point')} {'lies' if number == 1 else 'lie'} outside the window"
-    return told + (f", with {percent(share, record.summary['starts'])} of the starts." if share else ".")
+    flat = record.catalogue.family > 0
+    told = []
+    if number := int(np.sum(away & ~flat)):
+        share = float(record.shares.share[away & ~flat].sum())
+        held = f", with {percent(share, record.summary['starts'])} of the starts" if share else ""
+        told.append(f"{several(number, 'critical point')} {'lies' if number == 1 else 'lie'} outside the window{held}.")
+    if number := int(np.sum(away & flat)):
+        told.append(f"{several(number, 'flat family is', 'flat families are')} known by a point outside the window.")
+    return " ".join(told)
