@@ -49,6 +49,7 @@ class TileTable:
     layout: Literal["lanes_last", "lanes_first"] | None = None
     refill: float | None = None
     sample: int | None = None
+    native: bool | None = None
 
 
 @choice(frozen=True, kw_only=True, config=STRICT)

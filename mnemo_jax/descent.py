@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from mnemo_jax import stretch
+from mnemo_jax import native, stretch
 from mnemo_jax.calculus import Args, Loss
 from mnemo_jax.keys import Purpose, key
 from mnemo_jax.lanes import across
@@ -274,10 +274,11 @@ class _Carry(NamedTuple):
     log: StallLog
 
 
-WIDE = {"xla_cpu_prefer_vector_width": 512}  # 10 to 20 % faster where a CPU has such vectors; last bits may change
+# Wide vectors are 10 to 20 % faster where a CPU has them; last bits may change.
+OPTIONS = {"xla_cpu_prefer_vector_width": 512} | native.OPTIONS
 
 
-@partial(jax.jit, static_argnames=("loss", "choice", "tile"), compiler_options=WIDE)
+@partial(jax.jit, static_argnames=("loss", "choice", "tile"), compiler_options=OPTIONS)
 def descend(
     x0: Array,
     size: Array,
@@ -317,10 +318,13 @@ def descend(
 
     starts = jax.vmap(start, out_axes=axis)
 
+    plain = tile.native and tile.layout == "lanes_last" and native.is_plain(partial(_moved, program=program), x0[0])
+
     def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
         lanes, segments, log = state
         for looks in _words(tile.steps):
-            ended = _word(lanes, looks, tile, program)
+            word = partial(_word, looks=looks, tile=tile, program=program)
+            ended = (native.native(word) if plain else word)(lanes)
             log = jax.lax.cond(
                 jnp.any(ended.length > 0), partial(_write_log, axis=axis), lambda log, _: log, log, ended
             )
@@ -337,7 +341,8 @@ def descend(
         idle = lanes.outcome == Outcome.IDLE
         stopped = (lanes.outcome != Outcome.RUNNING) & ~(idle & (carry.taken >= size))
         place = jnp.cumsum(stopped.astype(jnp.int32)) - 1
-        served = stopped & (place < most)
+        # A barrier, or XLA counts anew in each array that the lanes are made of.
+        place, served = jax.lax.optimization_barrier((place, stopped & (place < most)))
         chosen = jnp.zeros(most, jnp.int32).at[jnp.where(served, place, most)].set(numbers, mode="drop")
         where = jnp.where(served & ~idle, lanes.slot, x0.shape[0])[chosen]
         rows = carry.rows.at[where].set(_rows(lanes, axis)[chosen], mode="drop")
@@ -352,6 +357,12 @@ def descend(
     carry = _Carry(idle, jnp.int32(0), jnp.int32(0), _no_rows(x0), _no_log(x0))
     carry = jax.lax.while_loop(lambda c: (c.taken < size) | jnp.any(c.lanes.outcome != Outcome.IDLE), serve, carry)
     return _valued(_ends(carry.rows, x0), loss, args), carry.log, carry.segments
+
+
+def _moved(x: Array, program: _Program) -> Any:
+    """Return what a step makes of a start ``x [d]``, in the primitives it takes."""
+    memory = program.optimizer.init(x)
+    return _step(_Stepping(x, memory, jnp.int64(0), x), jnp.int32(1), jnp.inf, jnp.int32(0), program)
 
 
 def _words(steps: int) -> list[int]:

@@ -150,7 +150,7 @@ def default_tile(dim: int, platform: str) -> Tile:
     sample = 1 if dim == 1 else 4
     if platform == "cpu":
         lanes = int(np.clip(_power_of_two((1 << 10) / dim), 64, 1024))
-        return Tile(lanes=lanes, steps=32 if dim <= 2 else 16, sample=sample)
+        return Tile(lanes=lanes, steps=32, sample=sample, native=True)
     return Tile(lanes=int(np.clip(_power_of_two((1 << 24) / dim), 1024, 1 << 17)), steps=64, sample=sample)
 
 

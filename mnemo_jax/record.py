@@ -146,6 +146,10 @@ class Record:
         paths = np.split(file["x"], np.cumsum(file["length"])[:-1])
         return dict(zip(file["start"].tolist(), paths, strict=True))
 
+    def picture(self) -> dict[str, np.ndarray]:
+        """Return the loss on a grid, as kept for figures in one and two dimensions: ``axis0``, ``axis1``, ``loss``."""
+        return store.read_npz(self.path / "picture.npz")
+
     @cached_property
     def _labels(self) -> pa.Table:
         return store.read_table(self.path / "labels.parquet")

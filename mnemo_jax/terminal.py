@@ -1,6 +1,7 @@
 """What a person sees in the terminal: progress while a run goes on, tables when it is done."""
 
 import contextlib
+import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,13 +137,16 @@ def notes(record: Record) -> list[str]:
     """Return what else a reader must know, a sentence each."""
     summary, unseen = record.summary, record.summary["unseen"]
     lines = [advice for name, advice in ADVICE.items() if summary["outcomes"].get(name, 0) > MOST * summary["starts"]]
+    most = record.config["starts"].get("count", 0)
+    if summary["starts"] < most:
+        lines.append(f"Ended after {summary['starts']:,} of at most {most:,} starts, as sure as `until` asks.")
     if unseen["mass"] is None:
         lines.append(f"Unseen points: no estimate, since {unseen['reason']}.")
     elif record.shares.count.sum():
         low, high = unseen["interval"]
         lines.append(
             f"Unseen points: the next start reaches a new one with probability {_percent(unseen['mass'])} % "
-            f"({_percent(low)} to {_percent(high)} %); at least {unseen['minima_estimate']:,.0f} can be reached."
+            f"({_percent(low)} to {_percent(high)} %); at least {unseen['minima_estimate']:,.0f} minima can be reached."
         )
     if summary["unlabelled"]:
         lines.append(f"{summary['unlabelled']:,} descents stopped where the polish found no critical point nearby.")
@@ -224,10 +228,8 @@ def _outcomes(summary: Mapping[str, Any]) -> Table:
 
 def _stalls(stalls: Mapping[str, Any]) -> Table:
     low, high = stalls["interval"]
-    title = (
-        f"Stalls: {stalls['total']:,}, of {_starts(stalls['starts'])} "
-        f"({_percent(stalls['share'])} %, {_percent(low)} – {_percent(high)} %)"
-    )
+    interval = "" if low is None else f", {_percent(low)} – {_percent(high)} %"
+    title = f"Stalls: {stalls['total']:,}, of {_starts(stalls['starts'])} ({_percent(stalls['share'])} %{interval})"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     stored = sum(place["stalls"] for place in stalls["places"])
     if stored != stalls["total"]:
@@ -370,8 +372,8 @@ def tuned(rows: Sequence[Mapping[str, Any]]) -> None:
     best = rows[0]
     err.print("The fastest, for the config:")
     out.print("[tile]")
-    for key in ("lanes", "steps", "unroll", "layout", "refill", "sample"):
-        out.print(f"{key} = {best[key]!r}".replace("'", '"'))
+    for key in ("lanes", "steps", "unroll", "layout", "refill", "sample", "native"):
+        out.print(f"{key} = {json.dumps(best[key])}")
 
 
 def facts(told: Mapping[str, Any]) -> None:

@@ -23,7 +23,8 @@ def candidates(default: Tile, platform: str) -> list[Tile]:
     other: Literal["lanes_first", "lanes_last"] = "lanes_first" if default.layout == "lanes_last" else "lanes_last"
     refills = [replace(default, refill=refill) for refill in (1 / 32, 1 / 4)]
     samples = [replace(default, sample=sample) for sample in (1, 4) if sample != default.sample]
-    return [*sizes, *shapes, *rolls, replace(default, layout=other), *refills, *samples]
+    whole = [replace(default, native=not default.native)] if platform == "cpu" else []
+    return [*sizes, *shapes, *rolls, replace(default, layout=other), *refills, *samples, *whole]
 
 
 def measure(plan: Plan, devices: int | None) -> list[dict[str, Any]]:
@@ -47,7 +48,7 @@ def measure(plan: Plan, devices: int | None) -> list[dict[str, Any]]:
                 seconds[k] = min(seconds[k], time.perf_counter() - begun)
     rows = [
         {
-            **{key: getattr(tile, key) for key in ("lanes", "steps", "unroll", "layout", "refill", "sample")},
+            **{key: getattr(tile, key) for key in ("lanes", "steps", "unroll", "layout", "refill", "sample", "native")},
             "million_steps_per_second": useful / second / 1e6,
             "lane_efficiency": useful / total,
         }

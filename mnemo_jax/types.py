@@ -61,6 +61,8 @@ class Tile:
         refill: share of the lanes that must have stopped before they take new starts (changes no result).
         sample: every how many looks the smallest gradient of a stall is looked for, 1 to 4; of a stall's five looks or
             more at least one is among them.
+        native: whether a CPU gets the steps between two looks as one compiled function (see `native`), where the loss
+            and the optimizer allow it and lanes are last.
     """
 
     lanes: Annotated[int, Ge(1), Le(1 << 22)]
@@ -69,3 +71,4 @@ class Tile:
     layout: Literal["lanes_last", "lanes_first"] = "lanes_last"
     refill: Annotated[float, Gt(0), Le(1)] = 0.0625
     sample: Annotated[int, Ge(1), Le(4)] = 1
+    native: bool = False

@@ -49,7 +49,7 @@ FULL = {
         "learning_rate": {"schedule": "cosine_decay_schedule", "init_value": 0.1, "decay_steps": 10},
     },
     "stop": {"grad_tol": 1e-8, "max_steps": 10, "escape_radius": 5.0},
-    "tile": {"lanes": 8, "steps": 4, "unroll": 1, "layout": "lanes_last", "refill": 0.5, "sample": 2},
+    "tile": {"lanes": 8, "steps": 4, "unroll": 1, "layout": "lanes_last", "refill": 0.5, "sample": 2, "native": False},
     "record": {"paths": 1, "endpoints": True, "block": 10, "catalogue": 5},
     "observables": {"norm": "jax.numpy:sum"},
 }

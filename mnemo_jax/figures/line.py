@@ -23,8 +23,8 @@ def curve(record: Record) -> Figure | None:
     """
     if record.config["loss"]["dim"] != 1:
         return None
-    with np.load(record.path / "picture.npz") as file:
-        x, loss = file["axis0"], file["loss"]
+    picture = record.picture()
+    x, loss = picture["axis0"], picture["loss"]
     window, table = where.window(record), record.catalogue
     note = f"{words.starts(record)}. {words.outside(record, window)}"
     figure = page(record, "the loss, the critical points met, the labels reached", note, 7.2, 4.0)

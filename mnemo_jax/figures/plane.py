@@ -72,8 +72,8 @@ def bar(figure: Figure, axes: Axes, norm: BoundaryNorm, name: str) -> None:
 
 def picture(record: Record) -> tuple[np.ndarray, np.ndarray, np.ma.MaskedArray]:
     """Return both axes of the record's picture and the loss with rows along the second axis, as contours want it."""
-    with np.load(record.path / "picture.npz") as file:
-        return file["axis0"], file["axis1"], np.ma.masked_invalid(file["loss"].T)
+    kept = record.picture()
+    return kept["axis0"], kept["axis1"], np.ma.masked_invalid(kept["loss"].T)
 
 
 def elevation(axes: Axes, record: Record) -> BoundaryNorm:

@@ -33,8 +33,8 @@ def periods(record: Record) -> np.ndarray:
 
 def window(record: Record) -> np.ndarray:
     """Return what to show of the plane or line, the extent of the loss's picture, ``[2, d]``, lower and upper."""
-    with np.load(record.path / "picture.npz") as file:
-        return np.array([file[f"axis{k}"][[0, -1]] for k in range(record.config["loss"]["dim"])]).T
+    kept = record.picture()
+    return np.array([kept[f"axis{k}"][[0, -1]] for k in range(record.config["loss"]["dim"])]).T
 
 
 def labels_of(table: pa.Table) -> np.ndarray:
