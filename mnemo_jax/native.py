@@ -2,8 +2,9 @@
 
 XLA runs a program on a CPU kernel by kernel, with a call through tables of buffers for each array of each step: some
 50 ns that steps of small losses, over a few kilobytes of lanes, cannot afford. What is marked here it compiles whole,
-as it does of itself with the smallest loops only. Measured on one core, descents of Himmelblau's function run 1.3
-times, those of Rosenbrock's in ten dimensions 2 times as fast. Such a function can hold no calls of libraries, so
+as jax 0.10 and 0.11 do of themselves with the smallest loops only, and 0.12 with larger ones. Measured on one core with
+0.10, descents of Himmelblau's function run 1.3 times, those of Rosenbrock's in ten dimensions 1.7 times as fast; with
+0.12 it makes no difference. Such a function can hold no calls of libraries, so
 losses made of anything but entrywise operations, slices and sums are not marked.
 """
 
