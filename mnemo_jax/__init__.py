@@ -9,22 +9,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnemo_jax.api import survey
+    from mnemo_jax.api import find_critical_points, survey
     from mnemo_jax.calculus import from_pytree
     from mnemo_jax.errors import MnemoError, UserError
+    from mnemo_jax.found import CriticalPoints
     from mnemo_jax.landscape import KnownPoint, Landscape, Symmetry
     from mnemo_jax.optimizers import Optimizer, Schedule
     from mnemo_jax.plan import Recording
     from mnemo_jax.record import Record, load
     from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform
-    from mnemo_jax.stopping import Stop, Until
+    from mnemo_jax.stopping import Seeking, Stop, Until
     from mnemo_jax.types import Kind, Outcome, Tile
 
 _HOMES = {
+    "find_critical_points": "api",
     "survey": "api",
     "from_pytree": "calculus",
     "MnemoError": "errors",
     "UserError": "errors",
+    "CriticalPoints": "found",
     "KnownPoint": "landscape",
     "Landscape": "landscape",
     "Symmetry": "landscape",
@@ -38,6 +41,7 @@ _HOMES = {
     "Points": "starts",
     "Sobol": "starts",
     "Uniform": "starts",
+    "Seeking": "stopping",
     "Stop": "stopping",
     "Until": "stopping",
     "Kind": "types",
@@ -46,6 +50,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CriticalPoints",
     "Grid",
     "Kind",
     "KnownPoint",
@@ -58,6 +63,7 @@ __all__ = [
     "Record",
     "Recording",
     "Schedule",
+    "Seeking",
     "Sobol",
     "Stop",
     "Symmetry",
@@ -65,6 +71,7 @@ __all__ = [
     "Uniform",
     "Until",
     "UserError",
+    "find_critical_points",
     "from_pytree",
     "load",
     "survey",

@@ -11,15 +11,16 @@ import jax
 import numpy as np
 import optax
 
-from mnemo_jax import losses, pipeline
+from mnemo_jax import find, losses, pipeline
 from mnemo_jax.calculus import loss_of
 from mnemo_jax.errors import UserError
+from mnemo_jax.found import CriticalPoints
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Transformation, checked
 from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_name
 from mnemo_jax.record import Record
-from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform
-from mnemo_jax.stopping import Stop, Until
+from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, drawer
+from mnemo_jax.stopping import Seeking, Stop, Until
 from mnemo_jax.types import Tile
 
 Starts = int | np.ndarray | jax.Array | Uniform | Normal | Grid | Sobol | Points
@@ -75,16 +76,7 @@ def survey(
         UserError: what is asked for does not exist or does not fit together.
         MnemoError: the record cannot be written.
     """
-    if isinstance(landscape, str):
-        landscape = losses.build(landscape)
-    if not isinstance(landscape, Landscape):
-        raise UserError("landscape: give a Landscape (a loss with its dim, lower and upper) or a built-in loss's name")
-    if precision not in ("float32", "float64"):
-        raise UserError(f"precision: {precision!r} is neither 'float32' nor 'float64'")
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise UserError(f"seed: {seed!r} is not a whole number from 0 to 2**63 - 1")
-    with jax.enable_x64(True):
-        loss_of(landscape, precision)
+    landscape = _landscape(landscape, precision, seed)
     platform = jax.devices()[0].platform
     plan = Plan(
         name=_folder_name(name or landscape.name),
@@ -102,6 +94,73 @@ def survey(
     )
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="mnemo-"))
     return pipeline.run(plan, folder, devices=devices, fresh=fresh, report=report or (lambda _: None), warn=_warn)
+
+
+def find_critical_points(
+    landscape: Landscape | str,
+    *,
+    starts: np.ndarray | jax.Array | None = None,
+    seeking: Seeking | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    out: str | Path | None = None,
+    fresh: bool = False,
+) -> CriticalPoints:
+    """Find the critical points of a loss, of every index, and audit whether some are missing.
+
+    Searches minimise half the squared gradient norm (Levenberg and Marquardt) from uniform points, along descents and
+    at all heights of the loss, then from points between minima and off known saddles, until nothing new is found.
+
+    Args:
+        landscape: the loss with its box, or the name of a built-in one.
+        starts: ``[n, d]`` points to look from instead of those of the first round; None for these.
+        seeking: numbers of searches and rounds.
+        seed: root of the random numbers.
+        name: first part of the record's folder name; the landscape's when None.
+        out: the folder that receives the record's folder; a new temporary one when None.
+        fresh: whether to begin a new record where an equal one exists.
+
+    Returns:
+        the record of the search. ``audit`` says "consistent", "missing" or "void" with a sentence, never "complete".
+
+    Raises:
+        UserError: what is asked for does not exist or does not fit together.
+        MnemoError: the record cannot be written.
+    """
+    landscape = _landscape(landscape, "float64", seed)
+    given = Uniform(count=1) if starts is None else _starts(np.atleast_2d(starts))
+    number = count(given, landscape)  # says what is wrong with points that do not fit
+    plan = Plan(
+        name=_folder_name(name or landscape.name),
+        landscape=landscape,
+        loss={"function": function_name(landscape.loss)},
+        starts=given,
+        optimizer=complete(_optimizer("sgd", 1.0), landscape),
+        stop=complete_stop(Stop(), landscape),
+        tile=default_tile(landscape.dim, jax.devices()[0].platform),
+        recording=Recording(),
+        seed=seed,
+        search=seeking or Seeking(),
+    )
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="mnemo-"))
+    with jax.enable_x64(True):
+        points = None if starts is None else np.asarray(drawer(given, landscape, seed)(0, number))
+    return find.run(plan, folder, fresh=fresh, warn=_warn, starts=points)
+
+
+def _landscape(landscape: Landscape | str, precision: str, seed: int) -> Landscape:
+    """Return the landscape asked for, after checking that its loss is a pure scalar function and the seed a number."""
+    if isinstance(landscape, str):
+        landscape = losses.build(landscape)
+    if not isinstance(landscape, Landscape):
+        raise UserError("landscape: give a Landscape (a loss with its dim, lower and upper) or a built-in loss's name")
+    if precision not in ("float32", "float64"):
+        raise UserError(f"precision: {precision!r} is neither 'float32' nor 'float64'")
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise UserError(f"seed: {seed!r} is not a whole number from 0 to 2**63 - 1")
+    with jax.enable_x64(True):
+        loss_of(landscape, precision)
+    return landscape
 
 
 def _warn(sentence: str) -> None:

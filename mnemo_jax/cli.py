@@ -110,6 +110,30 @@ def run(
     _shown(record, json_, top)
 
 
+@app.command()
+@guarded
+def search(
+    config: Config,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    json_: Json = False,
+    fresh: Annotated[bool, typer.Option(help="Begin a new record where one exists.")] = False,
+    top: Top = None,
+) -> None:
+    """Find the critical points of a config's loss, of every index, and say whether some are missing."""
+    from dataclasses import replace
+
+    from mnemo_jax import config as configs
+
+    read = configs.read(config, overrides or [])
+    platform = _start_jax(1)
+    from mnemo_jax import find
+
+    plan = replace(configs.plan(read, str(config), platform, overrides or []), search=read.search)
+    imported = time.perf_counter() - BEGUN
+    _shown(find.run(plan, out, fresh=fresh, warn=_warn, imported=imported), json_, top)
+
+
 @app.command(name="list")
 @guarded
 def list_(
@@ -126,10 +150,11 @@ def list_(
 @app.command()
 @guarded
 def show(run: Run, json_: Json = False, top: Top = None) -> None:
-    """Print what a run found."""
+    """Print what a run or a search found."""
+    from mnemo_jax.found import CriticalPoints, is_search
     from mnemo_jax.record import load
 
-    _shown(load(run), json_, top)
+    _shown(CriticalPoints(run) if is_search(run) else load(run), json_, top)
 
 
 @app.command()
@@ -254,8 +279,12 @@ def _shown(record: Any, json_: bool, top: int | None) -> None:
 
     if json_:
         _print(record.json(records.TOP if top is None else top))
-    else:
+    elif isinstance(record, records.Record):
         terminal.show(record, terminal.ROWS if top is None else top)
+    else:
+        from mnemo_jax import terminal_search
+
+        terminal_search.show(record, terminal.ROWS if top is None else top)
 
 
 def _print(value: Any) -> None:

@@ -17,7 +17,7 @@ from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Starts, Uniform, drawer
-from mnemo_jax.stopping import Stop, Until
+from mnemo_jax.stopping import Seeking, Stop, Until
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 PerAxis = float | tuple[float, ...]
@@ -67,6 +67,7 @@ class Config:
     record: Recording = Field(default_factory=Recording)
     observables: dict[str, str] = Field(default_factory=dict)
     until: Until | None = None
+    search: Seeking = Field(default_factory=Seeking)
 
 
 def schema() -> dict[str, Any]:

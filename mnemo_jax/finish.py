@@ -43,7 +43,7 @@ def gather(plan: Plan, folder: Path, judge: Judge) -> Found:
     """Return what the blocks of a plan's starts, all of them there, found together."""
     names = [f"{number:06d}.parquet" for number in range(-(-plan.count // plan.block))]
     tables = [points_of(store.read_table(folder / "points" / name)) for name in names]
-    catalogue, new = _merged(tables, judge)
+    catalogue, new = merged(tables, judge)
     kept = np.sort(np.argsort(catalogue.first, kind="stable")[: plan.recording.catalogue])
     order = kept[canonical_order(catalogue.take(kept), judge.metric)]
     number = np.full(len(catalogue.x), -1)
@@ -79,7 +79,7 @@ def finish(plan: Plan, folder: Path, found: Found, judge: Judge) -> None:
     store.write_json(folder / "summary.json", found.summary)
 
 
-def _merged(tables: list[Table], judge: Judge) -> tuple[Table, np.ndarray]:
+def merged(tables: list[Table], judge: Judge) -> tuple[Table, np.ndarray]:
     """Merge the blocks' tables, flat families into one entry each; return the new row of every old one."""
     whole = Table(*(np.concatenate(columns) for columns in zip(*tables, strict=True)))
     if not len(whole.x):

@@ -99,13 +99,13 @@ def run(
             raise UserError(
                 f"loss.dim: {plan.landscape.dim} is above {DENSE}; points of so many coordinates are not classified yet"
             )
-        folder = _folder(plan, out, fresh)
+        folder = folder_of(plan, out, fresh)
         if (folder / "summary.json").exists():
             return load(folder)
         drawer(plan.starts, plan.landscape, plan.seed)  # mistakes in the starts come before the folder
         with store.locked(folder):
             store.sweep(folder)
-            _open(plan, folder, workers)
+            begin(plan, folder, workers)
             prepared = prepare(plan, workers, warn)
             clock.lap("preparation")
             for part in plan.looks():
@@ -120,11 +120,11 @@ def run(
             clock.lap("paths")
             finish(part, folder, found, prepared.judge)
             clock.lap("catalogue")
-            _journal(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.taken()})
+            note(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.taken()})
         return load(folder)
 
 
-def _folder(plan: Plan, out: Path, fresh: bool) -> Path:
+def folder_of(plan: Plan, out: Path, fresh: bool) -> Path:
     """Return the record's folder: NAME-HASH, or the last or a new one of NAME-HASH-2, -3, ... after ``fresh``."""
     base = out / f"{plan.name}-{plan.digest()}"
     names = [base]
@@ -163,7 +163,7 @@ def _git() -> str | None:
         return None
 
 
-def _open(plan: Plan, folder: Path, devices: Devices) -> None:
+def begin(plan: Plan, folder: Path, devices: Devices) -> None:
     """Write config and provenance, or check that the record there can be gone on with.
 
     Raises:
@@ -256,7 +256,7 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
         pending = [] if following is None else _begin(prepared, following)
         _write(prepared, folder, number, block, labelled)
         clock.lap("writing")
-        _journal(folder, {"block": number, "useful": useful, "total": total, "seconds": clock.taken()})
+        note(folder, {"block": number, "useful": useful, "total": total, "seconds": clock.taken()})
         progress = progress._replace(
             done=progress.done + len(block.x), useful=progress.useful + useful, steps=progress.steps + total
         )
@@ -390,7 +390,8 @@ def _observed(x: Array, *, function: Callable[..., Any]) -> Array:
     return jax.vmap(function)(x)
 
 
-def _journal(folder: Path, entry: dict[str, Any]) -> None:
+def note(folder: Path, entry: dict[str, Any]) -> None:
+    """Append an entry to the record's journal; a journal that cannot be written is done without."""
     with suppress(OSError), open(folder / "journal.jsonl", "a") as file:
         file.write("\n" + json.dumps(entry))  # first, so that a line cut short by a kill spoils no other
 

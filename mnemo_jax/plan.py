@@ -20,7 +20,7 @@ from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation, takes_learning_rate
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, is_independent
-from mnemo_jax.stopping import LOOK, MAX_STEPS, Stop, Until
+from mnemo_jax.stopping import LOOK, MAX_STEPS, Seeking, Stop, Until
 from mnemo_jax.types import Tile
 
 DENSE = 512  # coordinates up to which Hessians are written out
@@ -56,6 +56,7 @@ class Plan:
         precision: of the descent; polish and Hessians are float64 always.
         observables: pure functions of the end point, ``[d] -> scalar``, by name.
         until: what lets the run end before all starts are followed, None for nothing.
+        search: from where a search looks for critical points, None for a run.
         table: the config the plan was made from, None for plans made in Python.
     """
 
@@ -71,6 +72,7 @@ class Plan:
     precision: Literal["float32", "float64"] = "float64"
     observables: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     until: Until | None = None
+    search: Seeking | None = None
     table: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -125,7 +127,7 @@ class Plan:
                 name: {"function": function_name(function), "program": program_hash(function, self._example())}
                 for name, function in self.observables.items()
             },
-        } | ({"until": _plain(self.until)} if self.until else {})
+        } | {name: _plain(given) for name, given in (("until", self.until), ("search", self.search)) if given}
 
     def _example(self) -> np.ndarray:
         """Return a point for tracing."""

@@ -148,6 +148,7 @@ def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) ->
     moved = jnp.linalg.norm(state.x - x0)
     # The geometric series of the ratio measured first predicts how far a sound polish goes in all.
     far = moved > 2.0 * state.first / (1.0 - jnp.minimum(state.early, RATIO_MOST)) + 1e-9 * scales.length
+    far |= moved > scales.length  # half the box: whatever is there is not what the end point stands for
     step = jnp.linalg.norm(state.newton)
     end = jnp.linalg.norm(state.gradient)
     lost = ~jnp.isfinite(step) | (step > 1e-3 * scales.length) | (end > 1e-6 * scales.gradient)

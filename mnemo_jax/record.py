@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from mnemo_jax import store
 from mnemo_jax.catalogue import Table
 from mnemo_jax.errors import UserError
-from mnemo_jax.tables import FAMILIES, KINDS, points_of
+from mnemo_jax.tables import KINDS, listed, points_of
 
 TOP = 1000
 
@@ -199,28 +199,19 @@ class Record:
     def points(self, top: int = TOP) -> list[dict[str, Any]]:
         """Return the catalogue as plain values, the ``top`` points with most starts, in canonical order."""
         rows = np.sort(np.argsort(-self.shares.count, kind="stable")[:top])
-        table, shares = self.catalogue, self.shares
+        shares = self.shares
         return [
-            {
-                "label": int(row),
-                "x": table.x[row],
-                "loss": table.loss[row],
-                "kind": KINDS[table.kind[row]],
-                "index": table.index[row],
-                "nullity": table.nullity[row],
-                "eigenvalues": table.eigenvalues[row],
-                "order": table.order[row],
-                "family": FAMILIES[table.family[row]],
-                "gradient": table.gradient[row],
+            point
+            | {
                 "count": shares.count[row],
                 "share": shares.share[row],
                 "interval": shares.interval[row],
                 "interval_simultaneous": shares.interval_simultaneous[row],
                 "median_steps": shares.median_steps[row],
                 "inside_box": self.inside_box[row],
-                "first_start": table.first[row],
+                "first_start": self.catalogue.first[row],
             }
-            for row in rows
+            for row, point in zip(rows, listed(self.catalogue, rows), strict=True)
         ]
 
     def json(self, top: int = TOP) -> dict[str, Any]:
@@ -288,6 +279,8 @@ def load(run: str | Path) -> Record:
         raise UserError(f"{folder}: is not the folder of a run")
     if (schema := newer_schema(folder)) is not None:
         raise UserError(f"{folder}: has schema {schema}, and this mnemo_jax reads up to {store.SCHEMA}; update it")
+    if (folder / "searches.parquet").exists():
+        raise UserError(f"{folder}: is the record of a search; mnemo show prints it, and CriticalPoints opens it")
     if not (folder / "summary.json").exists():
         done = len(list((folder / "starts").glob("*.parquet")))
         raise UserError(f"{folder}: is unfinished ({done} blocks are there); run its config again to go on")

@@ -1,4 +1,4 @@
-"""When a descent stops, and when a whole run does."""
+"""When a descent stops, when a whole run does, and how far a search for critical points goes."""
 
 from typing import Annotated
 
@@ -35,6 +35,25 @@ class Until:
 
     half_width: Annotated[float, Gt(0), Le(1)] = 1.0
     unseen: Annotated[float, Gt(0), Le(1)] = 1.0
+
+
+@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+class Seeking:
+    """``[search]``: from where critical points are looked for.
+
+    Attributes:
+        count: searches from uniform points of the box.
+        along: from points along descents.
+        heights: from points of the box whose losses are spread evenly over the heights met.
+        rounds: how often, at most, it is looked again: from points between minima, from the ends of flows off saddles,
+            from further uniform points while these still find new ones, and, where the audit misses points, by
+            index-k saddle dynamics from around the known ones.
+    """
+
+    count: Annotated[int, Ge(0), Le(10_000_000)] = 4096
+    along: Annotated[int, Ge(0), Le(10_000_000)] = 1024
+    heights: Annotated[int, Ge(0), Le(10_000_000)] = 1024
+    rounds: Annotated[int, Ge(0), Le(100)] = 8
 
 
 LOOK = 1 << 14

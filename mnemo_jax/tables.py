@@ -1,5 +1,7 @@
 """The columns of a record's Parquet files, and the way back to arrays."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -58,6 +60,25 @@ def points_table(table: Table) -> pa.Table:
         else:
             columns[name] = vectors(values) if name in _VECTORS else pa.array(values)
     return pa.table(columns)
+
+
+def listed(table: Table, rows: np.ndarray) -> list[dict[str, Any]]:
+    """Return critical points as plain values, one dictionary each; ``rows`` are their labels."""
+    return [
+        {
+            "label": int(row),
+            "x": table.x[row],
+            "loss": table.loss[row],
+            "kind": KINDS[table.kind[row]],
+            "index": table.index[row],
+            "nullity": table.nullity[row],
+            "eigenvalues": table.eigenvalues[row],
+            "order": table.order[row],
+            "family": FAMILIES[table.family[row]],
+            "gradient": table.gradient[row],
+        }
+        for row in rows
+    ]
 
 
 def points_of(arrow: pa.Table) -> Table:

@@ -78,7 +78,7 @@ def show(record: Record, top: int = ROWS) -> None:
         out.print(line)
     finished = f"{record.finished:%Y-%m-%d %H:%M} UTC" if record.finished else "at a time not noted"
     out.print(f"Finished {finished} on {record.provenance['device']}.")
-    out.print(f"Time: {_seconds(record.seconds())}.", soft_wrap=True)
+    out.print(f"Time: {seconds(record.seconds())}.", soft_wrap=True)
     lanes = record.lane_steps()
     if lanes["total"]:
         out.print(f"Lane efficiency {lanes['useful'] / lanes['total']:.3f}; fingerprint {record.fingerprint[:16]}.")
@@ -96,8 +96,8 @@ def sentence(record: Record) -> str:
         return f"{told} reached no minimum{_elsewhere(record)}"
     best = int(at_minima.argmax())
     low, high = record.shares.interval[best]
-    interval = f" ({_percent(low)} to {_percent(high)} %)" if low == low else ""
-    largest = f"the largest basin holds {_percent(record.shares.share[best])} %{interval}"
+    interval = f" ({percent(low)} to {percent(high)} %)" if low == low else ""
+    largest = f"the largest basin holds {percent(record.shares.share[best])} %{interval}"
     return f"{told} reached {minima:,} minim{'um' if minima == 1 else 'a'}; {largest}{_elsewhere(record)}"
 
 
@@ -145,8 +145,8 @@ def notes(record: Record) -> list[str]:
     elif record.shares.count.sum():
         low, high = unseen["interval"]
         lines.append(
-            f"Unseen points: the next start reaches a new one with probability {_percent(unseen['mass'])} % "
-            f"({_percent(low)} to {_percent(high)} %); at least {unseen['minima_estimate']:,.0f} minima can be reached."
+            f"Unseen points: the next start reaches a new one with probability {percent(unseen['mass'])} % "
+            f"({percent(low)} to {percent(high)} %); at least {unseen['minima_estimate']:,.0f} minima can be reached."
         )
     if summary["unlabelled"]:
         lines.append(f"{summary['unlabelled']:,} descents stopped where the polish found no critical point nearby.")
@@ -187,13 +187,13 @@ def _cells(p: Mapping[str, Any]) -> tuple[str, ...]:
     low, high = p["interval"]
     return (
         str(p["label"]),
-        _coordinates(p["x"]),
+        coordinates(p["x"]),
         f"{tidy(p['loss']):.8g}",
         p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else ""),
         "" if p["kind"] == "kink" else str(p["index"]),
         f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",
-        f"{_percent(p['share'])} %",
-        f"{_percent(low)} – {_percent(high)} %" if low == low else "",
+        f"{percent(p['share'])} %",
+        f"{percent(low)} – {percent(high)} %" if low == low else "",
         f"{p['median_steps']:,}" if p["median_steps"] >= 0 else "",
     )
 
@@ -222,14 +222,14 @@ def _outcomes(summary: Mapping[str, Any]) -> Table:
     table.add_column("share", justify="right")
     for name, count in summary["outcomes"].items():
         if count or name == "converged":
-            table.add_row(name.replace("_", " "), f"{count:,}", f"{_percent(count / summary['starts'])} %")
+            table.add_row(name.replace("_", " "), f"{count:,}", f"{percent(count / summary['starts'])} %")
     return table
 
 
 def _stalls(stalls: Mapping[str, Any]) -> Table:
     low, high = stalls["interval"]
-    interval = "" if low is None else f", {_percent(low)} – {_percent(high)} %"
-    title = f"Stalls: {stalls['total']:,}, of {_starts(stalls['starts'])} ({_percent(stalls['share'])} %{interval})"
+    interval = "" if low is None else f", {percent(low)} – {percent(high)} %"
+    title = f"Stalls: {stalls['total']:,}, of {_starts(stalls['starts'])} ({percent(stalls['share'])} %{interval})"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     stored = sum(place["stalls"] for place in stalls["places"])
     if stored != stalls["total"]:
@@ -253,12 +253,13 @@ def _stalls(stalls: Mapping[str, Any]) -> Table:
     return table
 
 
-def _coordinates(x: Any) -> str:
+def coordinates(x: Any) -> str:
+    """Return a point's first coordinates, and how many there are where that is not all."""
     shown = WIDE if out.width > NARROW else WIDE // 2
     return ", ".join(f"{tidy(v):.6g}" for v in x[:shown]) + (f", … ({len(x)})" if len(x) > shown else "")
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Return a share in percent, never rounded to 0 or 100 unless it is that."""
     percent = 100 * share
     digits = 2
@@ -267,9 +268,10 @@ def _percent(share: float) -> str:
     return f"{percent:.{digits}f}" if percent not in (0, 100) else f"{percent:.0f}"
 
 
-def _seconds(seconds: Mapping[str, float]) -> str:
-    parts = [f"{stage} {spent:.2f} s" for stage, spent in seconds.items() if stage != "total" and spent >= 0.005]
-    return f"{seconds.get('total', 0.0):.2f} s ({', '.join(parts)})"
+def seconds(spent: Mapping[str, float]) -> str:
+    """Return the time spent in all and, in brackets, by stage."""
+    parts = [f"{stage} {time:.2f} s" for stage, time in spent.items() if stage != "total" and time >= 0.005]
+    return f"{spent.get('total', 0.0):.2f} s ({', '.join(parts)})"
 
 
 def runs(folder: Path) -> None:
@@ -337,7 +339,7 @@ def path(told: Mapping[str, Any]) -> None:
     for name in ("step", "loss", "gradient norm", "x"):
         table.add_column(name, justify="left" if name == "x" else "right")
     for row in told["path"]:
-        table.add_row(f"{row['step']:,}", f"{row['loss']:.10g}", f"{row['gradient']:.3e}", _coordinates(row["x"]))
+        table.add_row(f"{row['step']:,}", f"{row['loss']:.10g}", f"{row['gradient']:.3e}", coordinates(row["x"]))
     out.print(table)
     end = told["end"]
     if end is None:

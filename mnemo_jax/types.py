@@ -11,7 +11,11 @@ Either: TypeAlias = Any
 
 
 class Outcome(IntEnum):
-    """How a descent ended, as the loop saw it; a lane without a start is ``IDLE``."""
+    """How a descent ended, as the loop saw it; a lane without a start is ``IDLE``.
+
+    A search for critical points ends so too, and at ``GRADIENT_FLAT`` points, where the gradient's norm has a minimum
+    that is not zero.
+    """
 
     RUNNING = 0
     CONVERGED = 1
@@ -20,6 +24,7 @@ class Outcome(IntEnum):
     ESCAPED = 4
     NON_FINITE = 5
     IDLE = 6
+    GRADIENT_FLAT = 7
 
     @property
     def word(self) -> str:
@@ -28,6 +33,7 @@ class Outcome(IntEnum):
 
 
 REPORTED = (Outcome.CONVERGED, Outcome.FINISHED, Outcome.OUT_OF_STEPS, Outcome.ESCAPED, Outcome.NON_FINITE)
+SOUGHT = (Outcome.CONVERGED, Outcome.GRADIENT_FLAT, Outcome.OUT_OF_STEPS, Outcome.ESCAPED, Outcome.NON_FINITE)
 
 
 class Kind(IntEnum):

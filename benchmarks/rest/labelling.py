@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from benchmarks.rest import Row, Say
 from benchmarks.workloads import Workload, by_name
 from mnemo_jax import pipeline
-from mnemo_jax.finish import _merged
+from mnemo_jax.finish import merged
 from mnemo_jax.labelling import label
 
 SIZES = {"quick": (100_000,), "normal": (1_000_000, 10_000_000), "full": (1_000_000, 10_000_000)}
@@ -39,7 +39,7 @@ def seconds(workload: Workload, number: int) -> tuple[float, float, float]:
             reached = time.perf_counter()
             tables.append(label(ends, prepared.judge).table)
             spent = [spent[0] + reached - begun, spent[1] + time.perf_counter() - reached]
-        _merged(tables, prepared.judge)
+        merged(tables, prepared.judge)
         begun = time.perf_counter()
-        _merged(tables, prepared.judge)
+        merged(tables, prepared.judge)
         return spent[0], spent[1], time.perf_counter() - begun

@@ -1,0 +1,106 @@
+"""The record of a search for critical points, read from its folder."""
+
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mnemo_jax import store
+from mnemo_jax.catalogue import Table
+from mnemo_jax.tables import KINDS, listed, points_of
+
+TOP = 1000
+
+
+class CriticalPoints:
+    """The critical points of a landscape; nothing is read before it is asked for.
+
+    Attributes:
+        path: the folder.
+        summary: outcomes of the searches, audit, gradient-flat points and estimates as plain values.
+        config: the resolved config.
+        provenance: versions, device and precision.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.summary: dict[str, Any] = store.read_json(path / "summary.json")
+        self.config: dict[str, Any] = store.read_json(path / "config.json")
+        self.provenance: dict[str, Any] = store.read_json(path / "provenance.json")
+
+    @cached_property
+    def catalogue(self) -> Table:
+        """The distinct critical points in canonical order; row number is label, ``count`` the searches that came."""
+        return points_of(store.read_table(self.path / "catalogue.parquet"))
+
+    @cached_property
+    def inside_box(self) -> np.ndarray:
+        """Whether each point of the catalogue lies in the box, bool ``[n]``."""
+        return np.array(self.summary["inside_box"], bool)
+
+    @property
+    def audit(self) -> dict[str, Any]:
+        """Whether points are missing: ``verdict``, ``sum``, ``expected``, ``message`` and what they rest on."""
+        return dict(self.summary["audit"])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all results; equal for equal bytes."""
+        return str(self.summary["fingerprint"])
+
+    @cached_property
+    def finished(self) -> datetime | None:
+        """When the search was finished, None where its journal was lost."""
+        times = [entry["finished"] for entry in store.read_lines(self.path / "journal.jsonl") if "finished" in entry]
+        return datetime.fromisoformat(times[-1]) if times else None
+
+    def seconds(self) -> dict[str, float]:
+        """Return wall-clock seconds by stage."""
+        entries = store.read_lines(self.path / "journal.jsonl")
+        return next((dict(entry["seconds"]) for entry in reversed(entries) if "seconds" in entry), {})
+
+    def searches(self) -> pa.Table:
+        """Return one row per search: ``way``, ``outcome``, ``steps``, ``gradient``, ``kernel``, ``label``, ``x``."""
+        return store.read_table(self.path / "searches.parquet")
+
+    def pathways(self) -> pa.Table:
+        """Return a row per saddle of index one: ``saddle``, ``minimum0``, ``minimum1``, ``barrier0``, ``barrier1``."""
+        return store.read_table(self.path / "pathways.parquet")
+
+    def points(self, top: int = TOP) -> list[dict[str, Any]]:
+        """Return the catalogue as plain values, the ``top`` points with most searches, in canonical order."""
+        table, shares = self.catalogue, self.summary["shares"]
+        rows = np.sort(np.argsort(-table.count, kind="stable")[:top])
+        return [
+            point
+            | {
+                "count": table.count[row],
+                "share": shares["share"][row],
+                "interval": shares["interval"][row],
+                "interval_simultaneous": shares["interval_simultaneous"][row],
+                "inside_box": self.inside_box[row],
+                "orbit": self.summary["orbits"][row],
+                "radius": table.radius[row],
+            }
+            for row, point in zip(rows, listed(table, rows), strict=True)
+        ]
+
+    def json(self, top: int = TOP) -> dict[str, Any]:
+        """Return everything `mnemo search --json` prints, as plain values that are strict JSON."""
+        apart = ("shares", "inside_box", "orbits")
+        summary = {key: value for key, value in self.summary.items() if key not in apart}
+        whole = {"catalogue": self.points(top), "pathways": self.pathways().to_pylist()}
+        return store.strict(summary | whole | {"seconds": self.seconds(), "record": str(self.path)})
+
+    def __repr__(self) -> str:
+        kinds = np.bincount(self.catalogue.kind, minlength=len(KINDS))
+        told = ", ".join(f"{number:,} {word}" for number, word in zip(kinds, KINDS, strict=True) if number)
+        return f"CriticalPoints({str(self.path)!r}: {told or 'none'}; {self.audit['verdict']})"
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a folder holds the record of a finished search."""
+    return (folder / "summary.json").exists() and (folder / "pathways.parquet").exists()

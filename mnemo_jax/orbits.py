@@ -1,0 +1,67 @@
+"""How many points one representative stands for: its images under the declared signs and permutations."""
+
+import numpy as np
+
+from mnemo_jax.landscape import Landscape, Symmetry
+from mnemo_jax.symmetry import TIE
+
+MOST = 100_000  # images listed of one point
+
+
+def sizes(x: np.ndarray, landscape: Landscape) -> np.ndarray:
+    """Return the number of distinct images ``[n]`` of points ``x [n, d]`` under the declared finite symmetries.
+
+    Translations and rotations move a point along its zero modes and make no others; an orbit of more than 100,000
+    points is given as that many.
+    """
+    if not any(symmetry.kind in ("sign", "permutation") for symmetry in landscape.symmetries):
+        return np.ones(len(x), np.int64)
+    return np.array([len(images(point, landscape)) for point in x], np.int64)
+
+
+def images(x: np.ndarray, landscape: Landscape) -> np.ndarray:
+    """Return the distinct images ``[m, d]`` of ``x [d]``, itself first: the closure under the generators."""
+    tie = TIE * float(np.max(np.asarray(landscape.upper) - np.asarray(landscape.lower)))
+    seen = {_rounded(x, tie): x}
+    new = [x]
+    while new and len(seen) < MOST:
+        made = [image for point in new for image in _generated(point, landscape)]
+        new = []
+        for image in made:
+            key = _rounded(image, tie)
+            if key not in seen:
+                seen[key] = image
+                new.append(image)
+    return np.stack(list(seen.values()))
+
+
+def _rounded(x: np.ndarray, tie: float) -> bytes:
+    return (np.round(x / (16 * tie)) + 0.0).tobytes()  # + 0 turns -0 into 0
+
+
+def _generated(x: np.ndarray, landscape: Landscape) -> list[np.ndarray]:
+    """Return the images of ``x`` under one generator of each finite symmetry at a time."""
+    found = []
+    for symmetry in landscape.symmetries:
+        axes = np.arange(landscape.dim) if symmetry.axes is None else np.asarray(symmetry.axes)
+        for members in _moves(x[axes].reshape(-1, symmetry.block), symmetry):
+            image = x.copy()
+            image[axes] = members.ravel()
+            found.append(image)
+    return found
+
+
+def _moves(members: np.ndarray, symmetry: Symmetry) -> list[np.ndarray]:
+    if symmetry.kind == "sign" and symmetry.joint:
+        return [-members]
+    moved = []
+    for k in range(len(members)):
+        other = members.copy()
+        if symmetry.kind == "sign":
+            other[k] = -other[k]
+        elif symmetry.kind == "permutation" and k:
+            other[[k - 1, k]] = other[[k, k - 1]]
+        else:
+            continue
+        moved.append(other)
+    return moved

@@ -1,0 +1,129 @@
+"""What a person sees of a search for critical points: points by kind, pathways, and what may be missing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from mnemo_jax.found import CriticalPoints
+from mnemo_jax.record import tidy
+from mnemo_jax.tables import KINDS
+from mnemo_jax.terminal import coordinates, out, percent, seconds
+
+PATHWAYS = 20  # saddles shown with the minima they join
+PLURAL = {"minimum": "minima", "maximum": "maxima", "degenerate": "degenerate points"}
+
+
+def show(found: CriticalPoints, top: int) -> None:
+    """Print a search's tables: the ``top`` points, the pathways, the audit, time, where the record is."""
+    summary = found.summary
+    out.print(Text(sentence(found), style="bold"))
+    out.print()
+    if summary["catalogue_size"]:
+        out.print(_points(found, top))
+    paths = found.pathways().to_pylist()
+    if paths:
+        out.print(_pathways(paths))
+    for line in notes(found):
+        out.print(line)
+    finished = f"{found.finished:%Y-%m-%d %H:%M} UTC" if found.finished else "at a time not noted"
+    out.print(f"Finished {finished} on {found.provenance['device']}.")
+    out.print(f"Time: {seconds(found.seconds())}; fingerprint {found.fingerprint[:16]}.", soft_wrap=True)
+    out.print(f"Record: {found.path}", soft_wrap=True)
+
+
+def sentence(found: CriticalPoints) -> str:
+    """Return the search in one sentence."""
+    summary, inside = found.summary, found.inside_box
+    if not inside.any():
+        return f"{summary['name']}: {summary['searches']:,} searches found no critical point in the box"
+    counts = np.bincount(
+        found.catalogue.kind[inside], weights=np.array(summary["orbits"])[inside], minlength=len(KINDS)
+    )
+    parts = [_number(int(n), word) for n, word in zip(counts, KINDS, strict=True) if n]
+    kinds = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    outside = int((~inside).sum())
+    more = f", and {outside:,} points outside it" if outside else ""
+    return f"{summary['name']}: {summary['searches']:,} searches found {kinds} in the box{more}"
+
+
+def _number(number: int, kind: str) -> str:
+    word = kind if number == 1 else PLURAL.get(kind, kind + "s")
+    return f"{number:,} {word}"
+
+
+def notes(found: CriticalPoints) -> list[str]:
+    """Return what else a reader must know, a sentence each."""
+    summary = found.summary
+    lines = [f"Audit: {summary['audit']['message']}"]
+    flat = summary["gradient_flat"]
+    if flat["searches"]:
+        share = percent(flat["searches"] / summary["searches"])
+        lines.append(
+            f"Gradient-flat: {flat['searches']:,} searches ({share} %) ended at {flat['places']:,} places where the "
+            "gradient's norm has a minimum that is not zero; these are no critical points."
+        )
+    lost = {name: number for name, number in summary["outcomes"].items() if name not in ("converged", "gradient_flat")}
+    told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in lost.items() if number)
+    if told:
+        lines.append(f"Other searches: {told}.")
+    for kind in ("minimum", "saddle", "maximum"):
+        unseen = summary["unseen"][kind]
+        if unseen["interval"] is not None and unseen["mass"] > 0:
+            lines.append(
+                f"Unseen {PLURAL.get(kind, kind + 's')}: the next uniform search finds a new one with probability "
+                f"{percent(unseen['mass'])} % (at most {percent(unseen['interval'][1])} %)."
+            )
+    if any(orbit > 1 for orbit in summary["orbits"]):
+        lines.append("Points are listed up to the declared symmetries; an orbit says how many each stands for.")
+    lines.append("Radius: Newton's method is expected to come to the point, and to no other, from within it; third")
+    lines[-1] += " derivatives are sampled there, not bounded."
+    return lines
+
+
+def _points(found: CriticalPoints, top: int) -> Table:
+    points = sorted(found.points(top), key=lambda p: p["label"])
+    size, shown = found.summary["catalogue_size"], len(points)
+    title = "Critical points" if size == shown else f"Critical points ({shown} of {size:,}; --top shows more)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    orbits = any(p["orbit"] > 1 for p in points)
+    names = ["label", "x", "loss", "kind", "index", "smallest", "largest", "radius", "searches"]
+    for name in [*names, *(["orbit"] if orbits else [])]:
+        table.add_column(name, justify="left" if name in ("x", "kind") else "right", no_wrap=name != "x")
+    for p in points:
+        table.add_row(*_cells(p, orbits))
+    return table
+
+
+def _cells(p: Mapping[str, Any], orbits: bool) -> list[str]:
+    kink = p["kind"] == "kink"
+    values = ["", ""] if kink else [f"{p['eigenvalues'][0]:.5g}", f"{p['eigenvalues'][-1]:.5g}"]
+    cells = [
+        str(p["label"]),
+        coordinates(p["x"]),
+        f"{tidy(p['loss']):.8g}",
+        p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else "") + ("" if p["inside_box"] else ", outside"),
+        "" if kink else str(p["index"]),
+        *values,
+        f"{p['radius']:.2g}" if p["radius"] else "",
+        f"{p['count']:,}",
+    ]
+    return [*cells, f"{p['orbit']:,}"] if orbits else cells
+
+
+def _pathways(paths: list[dict[str, Any]]) -> Table:
+    title = "Pathways" if len(paths) <= PATHWAYS else f"Pathways ({PATHWAYS} of {len(paths):,}, the lowest barriers)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for name in ("saddle", "minimum", "barrier", "minimum ", "barrier "):
+        table.add_column(name, justify="right")
+    height = {k: min(v for v in (p["barrier0"], p["barrier1"], np.inf) if v is not None) for k, p in enumerate(paths)}
+    for k in sorted(height, key=height.__getitem__)[:PATHWAYS]:
+        p = paths[k]
+        sides = [(p[f"minimum{side}"], p[f"barrier{side}"]) for side in (0, 1)]
+        row = [
+            cell for label, barrier in sides for cell in (("", "") if label is None else (str(label), f"{barrier:.6g}"))
+        ]
+        table.add_row(str(p["saddle"]), *row)
+    return table

@@ -1,0 +1,269 @@
+"""Searches for critical points: complete lists where these are known, and what an audit says when one is missing."""
+
+import json
+from math import comb
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mnemo_jax as mnemo
+from mnemo_jax import faces, flow, losses, orbits, seek, store
+from mnemo_jax.calculus import loss_of, typical_norms
+from mnemo_jax.landscape import Landscape, Symmetry
+from mnemo_jax.polish import Scales
+from mnemo_jax.types import Kind, Outcome
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("searches")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Nothing here outlives the process, so that files need not reach the disk."""
+    monkeypatch.setattr(store.os, "fsync", lambda handle: None)
+
+
+def wells(x):
+    return jnp.sum(x**4 - 4 * x**2 + 1)
+
+
+def double_wells(dim, **fields):
+    return Landscape(loss=wells, dim=dim, lower=(-3.0,), upper=(3.0,), name="double_wells", **fields)
+
+
+def by_index(found):
+    inside = found.inside_box
+    return np.bincount(found.catalogue.index[inside], minlength=found.catalogue.x.shape[1] + 1).tolist()
+
+
+def space(landscape):
+    """Return loss, arguments and scales in float64."""
+    loss, args = loss_of(landscape, jnp.float64)
+    low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
+    x = np.random.default_rng(0).uniform(low, high, (256, landscape.dim))
+    norms = typical_norms(x, x[:32], args, loss=loss)
+    return loss, args, Scales(jnp.float64(0.5 * np.max(high - low)), *norms)
+
+
+@pytest.fixture
+def x64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "numbers"),
+    [
+        ("himmelblau", {}, [4, 4, 1]),
+        ("six_hump_camel", {}, [6, 7, 2]),
+        ("mueller_brown", {}, [3, 2, 0]),
+        ("rastrigin", {"dim": 2}, [121, 220, 100]),
+    ],
+)
+def test_complete_lists(out, name, args, numbers):
+    """Rastrigin: in each axis 11 minima and 10 maxima lie in [-5.12, 5.12]."""
+    landscape = losses.build(name, args)
+    found = mnemo.find_critical_points(landscape, out=out)
+    assert by_index(found) == numbers
+    assert found.audit["verdict"] == "consistent"
+    assert (found.audit["sum"], found.audit["expected"]) == (1, 1)
+    known = {(point.kind, tuple(np.round(point.x, 6))) for point in landscape.known}
+    listed = {
+        (Kind(k).word, tuple(np.round(x, 6))) for k, x in zip(found.catalogue.kind, found.catalogue.x, strict=True)
+    }
+    assert {(kind, tuple(np.array(x) + 0.0)) for kind, x in known} <= {(k, tuple(np.array(x) + 0.0)) for k, x in listed}
+
+
+@pytest.mark.parametrize("dim", [1, 2, 4, 6])
+def test_sums_of_double_wells(out, dim):
+    """Each axis has two minima and a maximum: C(d, k) 2^(d - k) points of index k, 3^d in all."""
+    found = mnemo.find_critical_points(double_wells(dim), out=out)
+    assert by_index(found) == [comb(dim, k) * 2 ** (dim - k) for k in range(dim + 1)]
+    assert found.audit["verdict"] == "consistent"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_on_the_torus_indices_sum_to_zero(out, seed):
+    """Morse: as many points of even as of odd index, and by the inequalities two saddles at least."""
+    landscape = losses.build("random_trigonometric", {"seed": seed})
+    found = mnemo.find_critical_points(landscape, out=out, seeking=mnemo.Seeking(count=1024, along=256, heights=256))
+    numbers = by_index(found)
+    assert numbers[0] - numbers[1] + numbers[2] == 0
+    assert numbers[1] >= 2
+    assert (found.audit["sum"], found.audit["verdict"]) == (0, "consistent")
+
+
+def test_on_the_circle_half_the_points_are_minima(out):
+    for seed in range(5):
+        landscape = losses.build("random_trigonometric", {"dim": 1, "order": 4, "terms": 6, "seed": seed})
+        numbers = by_index(mnemo.find_critical_points(landscape, out=out))
+        assert numbers[0] == numbers[1] > 0
+
+
+@pytest.mark.parametrize(("left_out", "parity"), [("saddle", "odd"), ("minimum", "even"), ("maximum", "even")])
+def test_a_point_left_out_is_missed(out, left_out, parity):
+    points = [point.x for point in losses.build("himmelblau").known]
+    kinds = [point.kind for point in losses.build("himmelblau").known]
+    del points[kinds.index(left_out)]
+    found = mnemo.find_critical_points(
+        "himmelblau", starts=np.array(points), seeking=mnemo.Seeking(rounds=0), out=out, name=left_out
+    )
+    assert len(found.catalogue.x) == 8
+    assert found.audit["verdict"] == "missing"
+    assert f"a point of {parity} index is missing" in found.audit["message"]
+    again = mnemo.find_critical_points("himmelblau", starts=np.array(points), out=out, name=left_out)
+    assert again.audit["verdict"] == "consistent", "further rounds look for it"
+    assert len(again.catalogue.x) == 9
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_boxes_that_cut_through(out, seed):
+    """Whatever the box, its inside and its faces together have the Euler characteristic one."""
+    draw = np.random.default_rng(seed)
+    name = ("himmelblau", "six_hump_camel")[seed % 2]
+    whole = losses.build(name)
+    centre = draw.uniform(whole.lower, whole.upper)
+    size = draw.uniform(0.2, 0.8, 2) * (np.array(whole.upper) - np.array(whole.lower))
+    box = Landscape(loss=whole.loss, dim=2, lower=tuple(centre - size), upper=tuple(centre + size), name=name)
+    found = mnemo.find_critical_points(box, out=out, seeking=mnemo.Seeking(count=512, along=64, heights=64))
+    assert found.audit["verdict"] == "consistent", found.audit
+    assert found.audit["interior"] + (found.audit["boundary"] or 0) == 1
+
+
+def test_a_box_in_three_dimensions_that_cuts_through(out):
+    torus = losses.build("random_trigonometric", {"dim": 3, "seed": 3})
+    box = Landscape(loss=torus.loss, dim=3, lower=(0.3, -0.5, 1.0), upper=(4.0, 2.9, 5.0), args=torus.args, name="cut")
+    found = mnemo.find_critical_points(box, out=out)
+    assert found.audit["verdict"] == "consistent", found.audit
+    assert found.audit["boundary"] is not None
+
+
+def test_what_leaves_the_sum_void(out):
+    assert "degenerate" in mnemo.find_critical_points("valley", out=out).audit["message"]
+    kinked = Landscape(loss=lambda x: jnp.sum(jnp.abs(x)), dim=2, lower=(-1.0,), upper=(1.0,), name="kinked")
+    assert "twice differentiable" in mnemo.find_critical_points(kinked, out=out).audit["message"]
+    edge = Landscape(loss=lambda x: (x[0] - 1) ** 2 + x[1] ** 2, dim=2, lower=(-1.0,), upper=(1.0,), name="edge")
+    assert "boundary is not resolved" in mnemo.find_critical_points(edge, out=out).audit["message"]
+    wide = Landscape(loss=lambda x: jnp.sum(x), dim=6, lower=(-1.0,), upper=(1.0,), name="wide")
+    assert "up to 4 dimensions" in mnemo.find_critical_points(wide, out=out).audit["message"]
+
+
+def test_pathways_join_the_minima_on_both_sides(out):
+    """Of a sum of double wells, an index-1 saddle sits between two minima, four below it."""
+    found = mnemo.find_critical_points(double_wells(3), out=out)
+    paths, x = found.pathways().to_pandas(), found.catalogue.x
+    assert len(paths) == 12
+    np.testing.assert_allclose(paths[["barrier0", "barrier1"]], 4.0, atol=1e-12)
+    np.testing.assert_allclose(0.5 * (x[paths.minimum0] + x[paths.minimum1]), x[paths.saddle], atol=1e-9)
+
+
+def test_gradient_flat_points_are_told_apart(out):
+    """x^3/3 + x has slope 1 at 0, its smallest, and no critical point (its slope is 1 + x^2)."""
+    landscape = Landscape(loss=lambda x: x[0] ** 3 / 3 + x[0], dim=1, lower=(-2.0,), upper=(2.0,), name="flat")
+    found = mnemo.find_critical_points(landscape, out=out)
+    assert found.summary["catalogue_size"] == 0
+    assert found.summary["outcomes"]["gradient_flat"] == found.summary["searches"]
+    (place,) = found.summary["gradient_flat"]["points"]
+    np.testing.assert_allclose(place["x"], 0.0, atol=1e-5)
+    assert place["gradient"] == pytest.approx(1.0)
+    assert found.audit["verdict"] == "consistent", "the left end is the minimum of the box"
+
+
+def test_symmetric_points_are_counted_by_orbit(out):
+    signs = double_wells(3, symmetries=(Symmetry(kind="sign"), Symmetry(kind="permutation")))
+    found = mnemo.find_critical_points(signs, out=out)
+    table = found.catalogue
+    assert len(table.x) == 4
+    # C(3, k) ways to choose the coordinates at the maximum, a sign for each other one
+    assert dict(zip(table.index.tolist(), found.summary["orbits"], strict=True)) == {0: 8, 1: 12, 2: 6, 3: 1}
+    assert found.audit["numbers"] == [8, 12, 6, 1]
+    assert found.audit["verdict"] == "consistent"
+
+
+def test_orbits_of_blocks():
+    landscape = double_wells(4, symmetries=(Symmetry(kind="permutation", block=2), Symmetry(kind="sign", joint=True)))
+    x = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 1.0, 2.0], [1.0, 2.0, -1.0, -2.0], [0.0, 0.0, 0.0, 0.0]])
+    assert orbits.sizes(x, landscape).tolist() == [4, 2, 2, 1]
+
+
+def test_the_record_opens_and_says_the_same(out):
+    found = mnemo.find_critical_points("himmelblau", out=out, name="record")
+    again = mnemo.find_critical_points("himmelblau", out=out, name="record")
+    assert again.path == found.path
+    fresh = mnemo.find_critical_points("himmelblau", out=out, name="record", fresh=True)
+    assert fresh.path != found.path
+    assert fresh.fingerprint == found.fingerprint
+    told = json.loads(json.dumps(found.json(), allow_nan=False))
+    assert {"audit", "gradient_flat", "catalogue", "pathways", "outcomes"} <= set(told)
+    assert {"verdict", "sum", "expected", "message"} <= set(told["audit"])
+    assert sum(told["outcomes"].values()) == told["searches"] == found.searches().num_rows
+    assert sum(point["count"] for point in told["catalogue"]) == told["outcomes"]["converged"]
+    with pytest.raises(mnemo.UserError, match="record of a search"):
+        mnemo.load(found.path)
+
+
+@pytest.mark.usefixtures("x64")
+def test_climbing_goes_to_the_index_asked_for():
+    landscape = double_wells(4)
+    loss, args, scales = space(landscape)
+    draw = np.random.default_rng(0)
+    x, index = draw.uniform(-2.0, 2.0, (200, 4)), draw.integers(0, 5, 200).astype(np.int32)
+    found = seek.sought(x, index, np.zeros(4), args, scales, loss=loss, how="climb")
+    arrived = found.outcome == Outcome.CONVERGED
+    assert arrived.mean() > 0.6
+    at_maximum = np.abs(found.x[arrived]) < 1e-9
+    np.testing.assert_array_equal(at_maximum.sum(axis=1), index[arrived])
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_search_does_not_depend_on_its_company():
+    landscape = losses.build("himmelblau")
+    loss, args, scales = space(landscape)
+    x = np.random.default_rng(1).uniform(-5.0, 5.0, (1500, 2))
+    free = np.ones(x.shape, bool)
+    whole = seek.sought(x, free, np.zeros(2), args, scales, loss=loss)
+    part = seek.sought(x[::-1], free, np.zeros(2), args, scales, loss=loss)
+    assert whole.x.tobytes() == part.x[::-1].tobytes()
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("name", ["himmelblau", "six_hump_camel", "mueller_brown"])
+def test_the_flow_agrees_with_an_ode_solver(name):
+    from scipy.integrate import solve_ivp
+
+    landscape = losses.build(name)
+    loss, args, scales = space(landscape)
+    x = np.random.default_rng(2).uniform(landscape.lower, landscape.upper, (40, 2))
+    ended = flow.flowed(x, args, scales, loss=loss)
+    assert ended.ended.all()
+    slope = jax.jit(jax.grad(lambda y: loss(y, args)))
+    for start, end in zip(x, ended.x, strict=True):
+        exact = solve_ivp(lambda _, y: -np.asarray(slope(y)), (0, 50), start, method="LSODA", rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(end, exact.y[:, -1], atol=1e-3)
+
+
+@pytest.mark.usefixtures("x64")
+def test_points_of_the_faces_by_hand():
+    """x + y on the unit square grows inward in both normals at (0, 0) alone; x^2 - y at (0, 1)."""
+    for function, expected in [
+        (lambda x: x[0] + x[1], [0.0, 0.0]),
+        (lambda x: x[0] ** 2 + 0.1 * x[0] - x[1], [0.0, 1.0]),
+    ]:
+        landscape = Landscape(loss=function, dim=2, lower=(0.0,), upper=(1.0,))
+        loss, args, scales = space(landscape)
+        edge = faces.edges(landscape, args, scales, 0, loss=loss)
+        np.testing.assert_array_equal(edge.x, [expected])
+        assert edge.index.tolist() == [0]
+    # -(x - 1/2)^2 + y: along the lower side a maximum, of index 1 in it, and the two corners beside it
+    landscape = Landscape(loss=lambda x: -((x[0] - 0.5) ** 2) + x[1], dim=2, lower=(0.0,), upper=(1.0,))
+    loss, args, scales = space(landscape)
+    edge = faces.edges(landscape, args, scales, 0, loss=loss)
+    assert sorted(zip(edge.x.round(9).tolist(), edge.index.tolist(), strict=True)) == [
+        ([0.0, 0.0], 0),
+        ([0.5, 0.0], 1),
+        ([1.0, 0.0], 0),
+    ]
