@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mnemo_jax.optimizers import Optimizer, Schedule
     from mnemo_jax.plan import Recording
     from mnemo_jax.record import Record, load
+    from mnemo_jax.spectrum import Curvature, curvature, density
     from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform
     from mnemo_jax.stopping import Seeking, Stop, Until
     from mnemo_jax.types import Kind, Outcome, Tile
@@ -36,6 +37,9 @@ _HOMES = {
     "Recording": "plan",
     "Record": "record",
     "load": "record",
+    "Curvature": "spectrum",
+    "curvature": "spectrum",
+    "density": "spectrum",
     "Grid": "starts",
     "Normal": "starts",
     "Points": "starts",
@@ -51,6 +55,7 @@ _HOMES = {
 
 __all__ = [
     "CriticalPoints",
+    "Curvature",
     "Grid",
     "Kind",
     "KnownPoint",
@@ -71,6 +76,8 @@ __all__ = [
     "Uniform",
     "Until",
     "UserError",
+    "curvature",
+    "density",
     "find_critical_points",
     "from_pytree",
     "load",

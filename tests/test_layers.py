@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
     {"errors", "types", "keys", "clock", "lanes", "stretch"},
-    {"landscape", "devices", "native", "tiles"},
+    {"landscape", "devices", "native", "tiles", "spectrum"},
     {"calculus"},
     {"losses", "starts", "optimizers", "stopping"},
     {"descent", "polish"},

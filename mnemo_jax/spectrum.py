@@ -1,0 +1,188 @@
+"""The Hessian of a loss in many dimensions without writing it out: its ends, its index, its density.
+
+Everything comes from products of the Hessian with vectors, tridiagonalised by Lanczos's method (matfree). A Ritz pair
+``(theta, y)`` with residual ``r = ||H y - theta y||`` promises an eigenvalue within ``r`` of ``theta`` (Parlett, The
+Symmetric Eigenvalue Problem, 1998, theorem 4.5.1); that none lies further out depends on the random start, and
+Kuczynski and Wozniakowski (1992, SIAM J. Matrix Anal. Appl. 13, 1094, theorem 4.2) give the chance.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from mnemo_jax.errors import UserError
+
+CHANCE = 1e-6  # that an eigenvalue lies further out than is said
+ROUNDS = 8  # searches for negative eigenvalues that an earlier one had missed
+GROWTH = 2  # of the number of products from one search to the next where eigenvalues have not converged
+SHARP = 1e-2  # of its distance from zero, a residual up to which a negative eigenvalue counts
+
+
+class Curvature(NamedTuple):
+    """What products with the Hessian tell of its signs.
+
+    Attributes:
+        lowest, highest: outermost Ritz values; inside the true ends of the spectrum.
+        lowest_bound: no eigenvalue lies below this but with a chance of one in a million.
+        index: number of eigenvalues found below ``-zero``, counted with multiplicity.
+        decided: whether that is all of them: what is left of the space has none, but with that same chance.
+        negative: ``[index]``, those eigenvalues, ascending.
+        residuals: ``[index]``, how far each may be off.
+        zero: size below which eigenvalues count as zero.
+        products: number of products of the Hessian with a vector.
+    """
+
+    lowest: float
+    highest: float
+    lowest_bound: float
+    index: int  # type: ignore[assignment]
+    decided: bool
+    negative: np.ndarray
+    residuals: np.ndarray
+    zero: float
+    products: int
+
+    @property
+    def word(self) -> str:
+        """``minimum``, ``saddle`` or ``undecided``; a minimum may be flat along some directions."""
+        if self.index:
+            return "saddle"
+        return "minimum" if self.decided else "undecided"
+
+
+Loss = Callable[..., Any]
+
+
+def curvature(
+    loss: Loss,
+    x: Array,
+    *args: Any,
+    zero: float | None = None,
+    products: int = 64,
+    most: int = 1024,
+    seed: int = 0,
+) -> Curvature:
+    """Return index and outer eigenvalues of the Hessian of ``loss(x, *args)`` at ``x [d]``.
+
+    Negative eigenvalues are found, taken out of the space and looked for again from another random vector, since one
+    vector sees each distinct eigenvalue once only.
+
+    Args:
+        loss: pure JAX function to a scalar; the same object compiles once.
+        x: ``[d]``, where; its precision is that of the products.
+        args: further arguments of the loss, such as data.
+        zero: size below which eigenvalues count as zero; None takes ``64 sqrt(d) eps`` times the largest.
+        products: products of the first search; memory is that many vectors.
+        most: products of any search.
+        seed: of the random vectors.
+    """
+    if not 1 <= products <= most:
+        raise UserError(f"products: {products} is not between 1 and most, {most}")
+    dim = x.size
+    found, residuals = np.empty((0, dim), x.dtype), np.empty(0)
+    values, done, number, lowest, highest, bound = np.empty(0), 0, products, np.inf, -np.inf, -np.inf
+    decided = False
+    for turn in range(ROUNDS):
+        left = dim - len(found)
+        if not left:
+            decided = True
+            break
+        size = min(number, most, left)
+        ritz, vectors, error = _lanczos(loss, x, args, _start(x, seed, turn), jnp.asarray(found), size)
+        done += size
+        lowest, highest = min(lowest, ritz[0]), max(highest, ritz[-1])
+        limit = (
+            64.0 * np.sqrt(dim) * float(jnp.finfo(x.dtype).eps) * max(abs(lowest), abs(highest))
+            if zero is None
+            else zero
+        )
+        bound = ritz[0] - error[0] if size == left else ritz[0] - _overlooked(left, size) * (highest - ritz[0])
+        sharp = np.flatnonzero((ritz < -limit) & (error <= SHARP * np.abs(ritz)) & (ritz + error < -limit))
+        found = np.concatenate([found, vectors[sharp]])
+        values, residuals = np.concatenate([values, ritz[sharp]]), np.concatenate([residuals, error[sharp]])
+        blurred = bool(np.any(ritz[np.setdiff1d(np.arange(size), sharp)] < -limit))
+        if not len(sharp) and not blurred and bound >= -limit:
+            decided = True
+            break
+        if blurred or not len(sharp):
+            number *= GROWTH
+            if size == min(most, left) and not len(sharp):
+                break  # nothing more to be had from more products
+    order = np.argsort(values)
+    below = min([bound, *values]) if len(values) else bound
+    return Curvature(
+        lowest=float(lowest),
+        highest=float(highest),
+        lowest_bound=float(below),
+        index=len(values),
+        decided=decided,
+        negative=values[order],
+        residuals=residuals[order],
+        zero=float(limit),
+        products=done,
+    )
+
+
+def _overlooked(dim: int, products: int) -> float:
+    """Return the part of the spectrum's width that may lie below the lowest Ritz value, but with `CHANCE`."""
+    return float((np.log(1.648 * np.sqrt(dim) / CHANCE) / (2 * products - 1)) ** 2)
+
+
+def _start(x: Array, seed: int, number: int) -> Array:
+    return jnp.asarray(np.random.default_rng([seed, number]).standard_normal(x.size), x.dtype)
+
+
+def _lanczos(
+    loss: Loss, x: Array, args: tuple[Any, ...], start: Array, found: Array, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return Ritz values ascending, the vectors ``[k, d]`` of the negative ones, and all residuals.
+
+    The space is what is orthogonal to the rows of ``found [k, d]``.
+    """
+    tall, small, rest = _tridiagonal(x, args, start, found, loss=loss, size=size)
+    values, vectors = np.linalg.eigh(np.asarray(small, np.float64))
+    negative = int(np.sum(values < 0))
+    ends = np.asarray(jnp.asarray(vectors[:, :negative].T, x.dtype) @ tall)
+    return values, ends, np.abs(vectors[-1]) * float(rest)
+
+
+@partial(jax.jit, static_argnames=("loss", "size"))
+def _tridiagonal(
+    x: Array, args: tuple[Any, ...], start: Array, found: Array, *, loss: Loss, size: int
+) -> tuple[Array, Array, Array]:
+    """Return Lanczos vectors ``[size, d]``, the tridiagonal matrix and the norm of what is left over."""
+    try:
+        from matfree import decomp
+    except ImportError as error:
+        raise UserError("a Hessian's spectrum needs the package matfree: pip install 'mnemo_jax[large]'") from error
+
+    def apart(v: Array) -> Array:
+        return v - found.T @ (found @ v)
+
+    def times(v: Array) -> Array:
+        return jax.jvp(lambda y: jax.grad(loss)(y, *args), (x,), (v,))[1]
+
+    made: Any = decomp.tridiag_sym(size, reortho="full")(lambda v: apart(times(apart(v))), apart(start))
+    return made.Q_tall, made.J_small, jnp.linalg.norm(made.residual)
+
+
+def density(
+    loss: Loss, x: Array, *args: Any, at: np.ndarray, width: float, products: int = 64, probes: int = 8, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the density of the Hessian's eigenvalues at points ``at [n]``, and its standard error over the probes.
+
+    Stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017, SIAM J. Matrix Anal. Appl. 38, 1075): each random vector's
+    Ritz values, weighted by the squared first entries of their vectors, smoothed by a Gaussian of ``width``.
+    """
+    curves, none = [], jnp.empty((0, x.size), x.dtype)
+    for probe in range(probes):
+        _, small, _ = _tridiagonal(x, args, _start(x, seed, probe), none, loss=loss, size=min(products, x.size))
+        values, vectors = np.linalg.eigh(np.asarray(small, np.float64))
+        bumps = np.exp(-0.5 * ((at[:, None] - values) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+        curves.append(bumps @ vectors[0] ** 2)
+    return np.mean(curves, axis=0), np.std(curves, axis=0, ddof=1) / np.sqrt(probes)
