@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 the user's mistake, 130 interrupted.
 import functools
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -63,7 +64,7 @@ Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn our errors into one sentence and an exit code; Ctrl-C ends at once with 130."""
+    """Turn our errors into one sentence and an exit code."""
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
@@ -72,10 +73,6 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except MnemoError as error:
             typer.echo(f"mnemo: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            typer.echo("\nmnemo: interrupted; the same command goes on where it was", err=True)
-            sys.stderr.flush()
-            os._exit(130)  # a block still being computed would otherwise be waited for
         except BrokenPipeError:
             os._exit(0)  # the reader of our output, such as head, has seen enough
 
@@ -298,6 +295,15 @@ def _plain(value: Any) -> Any:
     return int(value) if value == int(value) else float(value)
 
 
+def _interrupted(*_: Any) -> None:
+    """End at once on Ctrl-C: what is written is whole, and an exception could be lost in a callback of a library's."""
+    show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+    sys.stderr.write(f"{show_cursor}\nmnemo: interrupted; the same command goes on where it was\n")
+    sys.stderr.flush()
+    os._exit(130)
+
+
 def main() -> None:
     """Run the command."""
+    signal.signal(signal.SIGINT, _interrupted)
     app()

@@ -51,6 +51,7 @@ FULL = {
     "stop": {"grad_tol": 1e-8, "max_steps": 10, "escape_radius": 5.0},
     "tile": {"lanes": 8, "steps": 4, "unroll": 1, "layout": "lanes_last", "refill": 0.5, "sample": 2, "native": False},
     "record": {"paths": 1, "endpoints": True, "block": 10, "catalogue": 5},
+    "search": {"count": 10, "along": 5, "heights": 6, "rounds": 2},
     "observables": {"norm": "jax.numpy:sum"},
 }
 STARTS = {
