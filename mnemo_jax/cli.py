@@ -123,6 +123,7 @@ def search(
     from mnemo_jax import config as configs
 
     read = configs.read(config, overrides or [])
+    read = replace(read, optimizer={"name": "sgd", "learning_rate": 1.0})  # a search follows no optimizer
     platform = _start_jax(1)
     from mnemo_jax import find
 

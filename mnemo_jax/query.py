@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from mnemo_jax import store
 from mnemo_jax.errors import UserError
+from mnemo_jax.found import is_search
 from mnemo_jax.record import load
 
 VIEWS = {
@@ -43,7 +44,7 @@ def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = Path("runs"
     Raises:
         UserError: there is no run, a file of one is damaged, or DuckDB does not understand the statement.
     """
-    found = list(runs) if runs else sorted(path.parent for path in folder.glob("*/summary.json"))
+    found = list(runs) if runs else sorted(p.parent for p in folder.glob("*/summary.json") if not is_search(p.parent))
     if not found:
         raise UserError(f"there is no finished run in {folder}; name one")
     paths = [load(run).path for run in found]

@@ -292,6 +292,8 @@ def _state(run: Path) -> tuple[str, str, str]:
             return "", "", "needs a newer mnemo_jax"
         if (run / "summary.json").exists():
             summary = store.read_json(run / "summary.json")
+            if "searches" in summary:
+                return f"{summary['searches']:,}", f"{summary['catalogue_size']:,}", "a search, done"
             return f"{summary['starts']:,}", f"{summary['catalogue_size']:,}", "done"
         done = sum(store.rows(block) or 0 for block in (run / "starts").glob("*.parquet"))
         total = _total(store.read_json(run / "config.json")["starts"])

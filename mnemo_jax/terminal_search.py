@@ -13,6 +13,10 @@ from mnemo_jax.tables import KINDS
 from mnemo_jax.terminal import coordinates, out, percent, seconds
 
 PATHWAYS = 20  # saddles shown with the minima they join
+RADIUS = (
+    "Radius: within it Newton's method is expected to come to the point, the only one there (Kantorovich); the Hessian "
+    "is computed, third derivatives are sampled in eight directions, not bounded."
+)
 PLURAL = {"minimum": "minima", "maximum": "maxima", "degenerate": "degenerate points"}
 
 
@@ -78,8 +82,7 @@ def notes(found: CriticalPoints) -> list[str]:
             )
     if any(orbit > 1 for orbit in summary["orbits"]):
         lines.append("Points are listed up to the declared symmetries; an orbit says how many each stands for.")
-    lines.append("Radius: Newton's method is expected to come to the point, and to no other, from within it; third")
-    lines[-1] += " derivatives are sampled there, not bounded."
+    lines.append(RADIUS)
     return lines
 
 
@@ -97,6 +100,20 @@ def _points(found: CriticalPoints, top: int) -> Table:
     return table
 
 
+def _kind(p: Mapping[str, Any]) -> str:
+    """Return a point's kind in words, with what decided it where its Hessian did not."""
+    word = "inflection" if p["kind"] == "saddle" and len(p["x"]) == 1 else p["kind"]
+    if p["kind"] == "degenerate":
+        word = "undecided by derivatives"
+    if p["nullity"]:
+        word += f", nullity {p['nullity']}"
+    if p["order"]:
+        word += f" (by derivatives of order {p['order']})"
+    if p["family"] != "single":
+        word += ", a flat family"
+    return word + ("" if p["inside_box"] else ", outside")
+
+
 def _cells(p: Mapping[str, Any], orbits: bool) -> list[str]:
     kink = p["kind"] == "kink"
     values = ["", ""] if kink else [f"{p['eigenvalues'][0]:.5g}", f"{p['eigenvalues'][-1]:.5g}"]
@@ -104,7 +121,7 @@ def _cells(p: Mapping[str, Any], orbits: bool) -> list[str]:
         str(p["label"]),
         coordinates(p["x"]),
         f"{tidy(p['loss']):.8g}",
-        p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else "") + ("" if p["inside_box"] else ", outside"),
+        _kind(p),
         "" if kink else str(p["index"]),
         *values,
         f"{p['radius']:.2g}" if p["radius"] else "",
