@@ -23,8 +23,8 @@ BELOW, MIXED, ABOVE = KIND_COLOURS["minimum"], KIND_COLOURS["saddle"], KIND_COLO
 def spectra(found: CriticalPoints) -> Figure | None:
     """Draw the eigenvalues of the Hessian at the critical points in the box.
 
-    A row of ticks for each of few points in the order of their losses; for many the density of the eigenvalues of all points of
-    an index, smoothed, each to its own height. Kinks have no Hessian. None where no point has one.
+    A row of ticks for each of few points in the order of their losses; for many the density of the eigenvalues of all
+    points of an index, smoothed, each to its own height. Kinks have no Hessian. None where no point has one.
     """
     table = found.catalogue
     rows = np.flatnonzero(found.inside_box & np.all(np.isfinite(table.eigenvalues), axis=1))
