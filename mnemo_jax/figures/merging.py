@@ -66,16 +66,16 @@ def tree(leaves: np.ndarray, loss: np.ndarray, ways: Ways) -> Tree:
     """Return the tree of minima by Kruskal's algorithm.
 
     Args:
-        leaves: ``[n]``, rows of the catalogue in its canonical order, which is that of rounded losses, so that the
-            first of two minima counts as the lower.
+        leaves: ``[n]``, rows of the catalogue, rising. Its canonical order is that of losses, with those equal but for
+            rounding in order of place; so the first of two minima counts as the lower.
         loss: of the catalogue.
-        ways: the pathways, taken by rising loss of their saddles, then by row.
+        ways: the pathways, taken by row of their saddles, which is by rising loss for the same reason.
     """
     node = {int(row): k for k, row in enumerate(leaves)}  # of each group, by the row that stands for it
     under = {k: [k] for k in range(len(leaves))}  # minima below each node
     parent = {int(row): int(row) for row in [*leaves, *ways.minima.ravel()]}
     height, children = list(loss[leaves]), []
-    for way in np.lexsort((ways.saddle, ways.loss)):
+    for way in np.argsort(ways.saddle, kind="stable"):
         if np.any(ways.minima[way] < 0):
             continue
         a, b = (_top(parent, int(row)) for row in ways.minima[way])
