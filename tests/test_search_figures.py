@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import mnemo_jax as mnemo
 from mnemo_jax import losses, store
 from mnemo_jax.cli import app
-from mnemo_jax.figures import SEARCH_FIGURES, draw_search, index, merging, points, spectra, tree
+from mnemo_jax.figures import SEARCH_FIGURES, draw_search, graph, index, merging, points, spectra, tree
 from mnemo_jax.figures.merging import Ways
 from mnemo_jax.landscape import Landscape
 
@@ -162,6 +162,26 @@ def test_minima_of_the_tree_are_drawn_at_their_loss(cube):
     figure = tree.tree(cube)
     np.testing.assert_allclose(marked(figure, "minima"), [[k, -9.0] for k in range(8)], atol=1e-9)
     assert "8 minima as feet, joined at 7 saddles" in note(figure)
+
+
+def test_every_edge_of_a_cube_is_drawn_over_its_saddle(cube):
+    figure = graph.pathways(cube)
+    (edges,) = (c for c in figure.axes[0].collections if c.get_gid() == "edges")
+    ends = [line[[0, 2], 0].round() for line in edges.get_segments()]
+    assert len({tuple(sorted(pair)) for pair in ends}) == 12
+    for line in edges.get_segments():
+        np.testing.assert_allclose(line[:, 1], [-9.0, -5.0, -9.0], atol=1e-9)
+    assert "4 for all" in note(figure)
+    assert len(figure.axes) == 1  # a bar of one colour tells nothing
+
+
+def test_parts_that_nothing_joins_are_told(cube, monkeypatch):
+    ways = merging.ways_of(cube)
+    monkeypatch.setattr(merging, "ways_of", lambda found: Ways(*(column[:1] for column in ways)))
+    figure = tree.tree(cube)
+    assert "No listed saddle joins the 7 separate parts" in note(figure)
+    monkeypatch.setattr(merging, "ways_of", lambda found: Ways(*(column[:0] for column in ways)))
+    assert tree.tree(cube) is None
 
 
 def test_sums_of_double_wells_rise_with_their_index(cube):

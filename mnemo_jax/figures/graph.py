@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from mnemo_jax.figures import words
 from mnemo_jax.figures.merging import Tree, Ways, tree_of, ways_of
@@ -16,7 +17,7 @@ MOST = 300  # minima
 FEW = 40  # points in up to two dimensions whose map says all
 TOLD = 40  # minima up to which their labels are written
 EQUAL = 1e-6  # of the largest barrier, within which all are equal
-BARRIERS = LinearSegmentedColormap.from_list("barriers", colormaps["plasma"](np.linspace(0.82, 0.0, 64)))  # no yellow
+BARRIERS = LinearSegmentedColormap.from_list("barriers", colormaps["plasma"](np.linspace(0.76, 0.0, 64)))  # no yellow
 
 
 @styled
@@ -68,8 +69,8 @@ def _edges(
         y = np.array([found.catalogue.loss[a], edges.loss[way], found.catalogue.loss[b]])
         lines.append(np.stack([x, y], axis=1))
     drawn = LineCollection(
-        lines, cmap=BARRIERS, norm=Normalize(barrier.min(), barrier.max()), alpha=0.9 if len(lines) <= 60 else 0.55,
-        linewidths=float(np.clip(60 / len(lines), 0.25, 1.2)), joinstyle="round", zorder=2, gid="edges",
+        lines, cmap=BARRIERS, norm=Normalize(barrier.min(), barrier.max()), alpha=0.9 if len(lines) <= 60 else 0.75,
+        linewidths=float(np.clip(100 / len(lines), 0.3, 1.2)), joinstyle="round", zorder=2, gid="edges",
         rasterized=len(lines) > 2000,
     )  # fmt: skip
     if _differ(barrier):
@@ -82,7 +83,7 @@ def _edges(
 
 def _frame(axes: Axes, drawn: Tree, saddles: np.ndarray) -> None:
     number = len(drawn.leaves)
-    low, high = drawn.loss[:number].min(), saddles.max()
+    low, high = drawn.loss[:number].min(), max(saddles.max(), drawn.loss[:number].max())
     margin = 0.06 * (high - low)
     axes.set_ylim(low - margin, high + margin)
     edge = max(0.5, 0.02 * number)
@@ -97,7 +98,8 @@ def _frame(axes: Axes, drawn: Tree, saddles: np.ndarray) -> None:
     for row, place, loss in zip(drawn.leaves, drawn.place, drawn.loss, strict=False):
         axes.annotate(
             str(row), (place, loss), (0, -6), textcoords="offset points", ha="center", va="top", fontsize=7.5,
-            annotation_clip=False, gid="label",
+            annotation_clip=False, gid="label", zorder=5,
+            path_effects=[withStroke(linewidth=2.0, foreground="white", alpha=0.9)],
         )  # fmt: skip
 
 
@@ -109,7 +111,7 @@ def _note(found: CriticalPoints, drawn: Tree, ways: Ways, kept: np.ndarray, barr
     same = int(np.sum(ways.minima[:, 0] == ways.minima[:, 1]))
     rest = int(np.sum(~kept)) - same
     if same:
-        told += f" {words.kinds(same, 'saddle')} with the same minimum or none to both sides not drawn."
+        told += f" Not drawn: {words.kinds(same, 'saddle')} with the same minimum, or none, to both sides."
     if rest:
-        told += f" {words.kinds(rest, 'saddle')} with a side that leads to no minimum in the box not drawn."
+        told += f" Not drawn: {words.kinds(rest, 'saddle')} with a side that leads to no minimum in the box."
     return f"{told} {words.box(found)}"
