@@ -13,7 +13,7 @@ from mnemo_jax.types import Kind
 
 MANY = 100  # points from which means are drawn
 BINS, ENOUGH = 16, 5  # of the loss, points of which a mean is taken
-ORDER = ("saddle", "minimum", "maximum", "degenerate")
+ORDER = ("minimum", "saddle", "maximum", "degenerate")
 
 
 @styled

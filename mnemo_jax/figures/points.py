@@ -114,10 +114,10 @@ def _pathways(axes: Axes, found: CriticalPoints, ways: Ways) -> list[np.ndarray]
         for line in images(x[saddle], x[minimum], box, period)
     ]
     width = float(np.clip(40 / max(len(lines), 1), 0.5, 1.0))
-    for colour, extra, order in (("white", 1.0, 3.8), (PATHWAY, 0.0, 3.9)):
-        axes.add_collection(
-            LineCollection(lines, colors=colour, linewidths=width + extra, zorder=order, gid="pathways"), autolim=False
-        )
+    for colour, extra, order in (("white", width, 3.8), (PATHWAY, 0.0, 3.9)):
+        drawn = LineCollection(lines, colors=colour, linewidths=width + extra, zorder=order, gid="pathways")
+        drawn.set_rasterized(len(lines) > 1000)
+        axes.add_collection(drawn, autolim=False)
     return lines
 
 
@@ -147,9 +147,6 @@ def _handles(pathways: bool, beyond: bool) -> list[Artist]:
 
 def _note(found: CriticalPoints, ways: Ways) -> str:
     told = words.box(found)
-    flat = int(np.sum(found.inside_box & (found.catalogue.family > 0)))
-    if flat:
-        told += f" {words.several(flat, 'marker stands for a flat family', 'markers stand for flat families')}."
     if len(ways.saddle):
         told += " Lines lead from each saddle of index 1 to the minima on its two sides, drawn straight."
     lost = int(np.sum(ways.minima < 0))

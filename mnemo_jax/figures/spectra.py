@@ -158,5 +158,7 @@ def _note(found: CriticalPoints, number: int, single: bool) -> str:
         else "Density of the eigenvalues of all points of an index, smoothed, each row to its own height."
     )
     kinks = int(np.sum(found.inside_box)) - number
-    told = f" {words.kinds(kinks, 'kink')} without a Hessian not drawn." if kinks else ""
+    told = (
+        f" {words.kinds(kinks, 'kink')} without a Hessian {'is' if kinks == 1 else 'are'} not drawn." if kinks else ""
+    )
     return f"{how} The dashed line is zero. {words.box(found)}{told}"

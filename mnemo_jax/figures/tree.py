@@ -29,7 +29,9 @@ def tree(found: CriticalPoints) -> Figure | None:
     low, high = drawn.loss.min(), drawn.loss.max()
     margin = 0.06 * ((high - low) or max(abs(high), 1.0))
     top = high + margin
-    axes.add_collection(LineCollection(branches(drawn, top), colors=INK, linewidths=1.0 if number <= 60 else 0.5))
+    axes.add_collection(
+        LineCollection(branches(drawn, top), colors=INK, linewidths=float(np.clip(60 / number, 0.15, 1.0)))
+    )
     axes.plot(
         drawn.place[:number], drawn.loss[:number], "o", color=KIND_COLOURS["minimum"], linestyle="none",
         markersize=np.clip(240 / number, 2.0, 5.5), markeredgewidth=0, zorder=3, clip_on=False, gid="minima",

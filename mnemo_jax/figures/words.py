@@ -100,11 +100,15 @@ def outside(record: Record, window: np.ndarray) -> str:
 
 
 def box(found: CriticalPoints) -> str:
-    """Return how many critical points a search found in the box, and how many outside, which figures leave out."""
+    """Return how many critical points a search found in the box, and how many outside, which figures leave out.
+
+    Where the audit says that some are missing, that is told too.
+    """
     inside = found.inside_box
     told = f"{several(int(inside.sum()), 'critical point')} in the box."
     stand = int(np.asarray(found.summary["orbits"])[inside].sum())
     if stand > inside.sum():
         told = f"{told[:-1]}, which stand for {stand:,} by the declared symmetries."
     away = int((~inside).sum())
-    return told + (f" {away:,} outside {'is' if away == 1 else 'are'} left out." if away else "")
+    told += f" {away:,} outside {'is' if away == 1 else 'are'} left out." if away else ""
+    return told + (" The audit says that some are missing." if found.audit["verdict"] == "missing" else "")
