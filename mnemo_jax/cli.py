@@ -158,11 +158,12 @@ def show(run: Run, json_: Json = False, top: Top = None) -> None:
 @app.command()
 @guarded
 def figures(run: Run) -> None:
-    """Draw a run's figures into its folder, as SVG and PNG."""
-    from mnemo_jax.figures import draw
+    """Draw the figures of a run or a search into its folder, as SVG and PNG."""
+    from mnemo_jax.figures import draw, draw_search
+    from mnemo_jax.found import CriticalPoints, is_search
     from mnemo_jax.record import load
 
-    for path in draw(load(run)):
+    for path in draw_search(CriticalPoints(run)) if is_search(run) else draw(load(run)):
         typer.echo(str(path))
 
 

@@ -1,11 +1,26 @@
-"""Figures of a record, made from its folder alone."""
+"""Figures of a run and of a search, made from its folder alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mnemo_jax.figures import basins, levels, line, plane, shares, stalls, steps, style
+from mnemo_jax.figures import (
+    basins,
+    graph,
+    index,
+    levels,
+    line,
+    plane,
+    points,
+    shares,
+    spectra,
+    stalls,
+    steps,
+    style,
+    tree,
+)
+from mnemo_jax.found import CriticalPoints
 from mnemo_jax.record import Record
 
 # Each function returns its figure, or None where the figure does not apply to the record.
@@ -18,6 +33,13 @@ FIGURES: dict[str, Callable[[Record], Figure | None]] = {
     "steps": steps.steps,
     "stalls": stalls.stalls,
 }
+SEARCH_FIGURES: dict[str, Callable[[CriticalPoints], Figure | None]] = {
+    "points": points.points,
+    "index": index.index,
+    "spectra": spectra.spectra,
+    "tree": tree.tree,
+    "pathways": graph.pathways,
+}
 
 
 def draw(record: Record, folder: Path | None = None) -> list[Path]:
@@ -27,10 +49,21 @@ def draw(record: Record, folder: Path | None = None) -> list[Path]:
         record: what to draw.
         folder: where the files go; the folder ``figures`` of the record when None.
     """
-    target = record.path / "figures" if folder is None else folder
-    written: list[Path] = []
-    for name, figure_of in FIGURES.items():
-        figure = figure_of(record)
-        if figure is not None:
-            written += style.save(figure, target / name)
-    return written
+    made = ((name, figure_of(record)) for name, figure_of in FIGURES.items())
+    return _saved(made, record.path / "figures" if folder is None else folder)
+
+
+def draw_search(found: CriticalPoints, folder: Path | None = None) -> list[Path]:
+    """Draw every figure that applies to what a search found, as SVG and PNG, and return the files.
+
+    Args:
+        found: what to draw.
+        folder: where the files go; the folder ``figures`` of the record when None.
+    """
+    made = ((name, figure_of(found)) for name, figure_of in SEARCH_FIGURES.items())
+    return _saved(made, found.path / "figures" if folder is None else folder)
+
+
+def _saved(made: Iterable[tuple[str, Figure | None]], folder: Path) -> list[Path]:
+    """Save the figures that there are under their names."""
+    return [path for name, figure in made if figure is not None for path in style.save(figure, folder / name)]

@@ -31,7 +31,7 @@ def curve(record: Record) -> Figure | None:
     top, band = figure.subplots(2, 1, sharex=True, height_ratios=[14, 1], gridspec_kw={"hspace": 0.02})
     top.plot(x, loss, color=INK, linewidth=1.5, zorder=3)
     top.set_xlim(*window[:, 0])
-    _limit(top, x, loss, where.box(record)[:, 0], table.loss)
+    limit(top, x, loss, where.box(record)[:, 0], table.loss)
     top.set_ylabel("loss")
     top.tick_params(bottom=False)
     top.spines["bottom"].set_visible(False)
@@ -44,7 +44,7 @@ def curve(record: Record) -> Figure | None:
     return figure
 
 
-def _limit(axes: Axes, x: np.ndarray, loss: np.ndarray, box: np.ndarray, critical: np.ndarray) -> None:
+def limit(axes: Axes, x: np.ndarray, loss: np.ndarray, box: np.ndarray, critical: np.ndarray) -> None:
     """Show the loss's values in the box; high walls are cut so that the critical points stand apart."""
     inside = loss[(x >= box[0]) & (x <= box[1]) & np.isfinite(loss)]
     if not len(inside):

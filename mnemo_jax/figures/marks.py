@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 
 from mnemo_jax.figures import words
 from mnemo_jax.figures.colours import BASINS, NO_LABEL, palette
-from mnemo_jax.figures.style import INK, KIND_COLOURS, KIND_MARKERS, QUIET
+from mnemo_jax.figures.style import INK, KIND_COLOURS, KIND_MARKERS, QUIET, Results
 from mnemo_jax.record import Record
 from mnemo_jax.tables import KINDS
 
@@ -26,11 +26,11 @@ _SIZES = {"X": 1.15, "*": 1.7, "D": 0.75, "^": 1.1}
 _SIDES = 10.0 * np.array([[1, 0], [0, -1], [0, 1], [-1, 0], [0.8, 0.8], [0.8, -0.8], [-0.8, 0.8], [-0.8, -0.8]])
 
 
-def critical_points(axes: Axes, record: Record, at: np.ndarray, crowded: int = 40) -> list[Artist]:
+def critical_points(axes: Axes, record: Results, at: np.ndarray, crowded: int = 40) -> list[Artist]:
     """Draw every critical point at ``at [n, 2]``, a marker and a colour for each kind, and return legend handles.
 
-    Points that stand for a flat family are hollow. Markers of a kind shrink where there are more than ``crowded`` of
-    it, and rarer kinds lie on top, so that few are seen among many.
+    Points at NaN are left out; those that stand for a flat family are hollow. Markers of a kind shrink where there are
+    more than ``crowded`` of it, and rarer kinds lie on top, so that few are seen among many.
     """
     table = record.catalogue
     shown = within(axes, at)

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from mnemo_jax.figures import marks, where, words
 from mnemo_jax.figures.colours import ELEVATION, LEVELS, heights, levels
-from mnemo_jax.figures.style import INK, page, styled
+from mnemo_jax.figures.style import INK, Results, page, styled
 from mnemo_jax.record import Record
 
 NUMBERS = 300_000  # of contour lines
@@ -40,7 +40,7 @@ def landscape(record: Record) -> Figure | None:
     return figure
 
 
-def plane(record: Record, subject: str, note: str, window: np.ndarray, below: float = 0.0) -> tuple[Figure, Axes]:
+def plane(record: Results, subject: str, note: str, window: np.ndarray, below: float = 0.0) -> tuple[Figure, Axes]:
     """Return a page with axes over the window, equal in scale where it is not too long for it.
 
     ``below`` is the room in inches that a colour bar takes.
@@ -70,13 +70,13 @@ def bar(figure: Figure, axes: Axes, norm: BoundaryNorm, name: str) -> None:
     drawn.ax.tick_params(length=0)
 
 
-def picture(record: Record) -> tuple[np.ndarray, np.ndarray, np.ma.MaskedArray]:
+def picture(record: Results) -> tuple[np.ndarray, np.ndarray, np.ma.MaskedArray]:
     """Return both axes of the record's picture and the loss with rows along the second axis, as contours want it."""
-    kept = record.picture()
+    kept = where.picture(record)
     return kept["axis0"], kept["axis1"], np.ma.masked_invalid(kept["loss"].T)
 
 
-def elevation(axes: Axes, record: Record) -> BoundaryNorm:
+def elevation(axes: Axes, record: Results) -> BoundaryNorm:
     """Fill the axes with the loss by height and return the heights for a bar."""
     x, y, loss = picture(record)
     norm = heights(loss.compressed())
@@ -87,7 +87,7 @@ def elevation(axes: Axes, record: Record) -> BoundaryNorm:
     return norm
 
 
-def lines(axes: Axes, record: Record, number: int) -> None:
+def lines(axes: Axes, record: Results, number: int) -> None:
     """Draw ``number`` contour lines of the loss, none where they would be too many to be told apart."""
     x, y, loss = picture(record)
     drawn = axes.contour(

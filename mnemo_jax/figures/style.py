@@ -13,11 +13,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from mnemo_jax import store
+from mnemo_jax.found import CriticalPoints
 from mnemo_jax.record import Record
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Layout = Literal["constrained", "compressed"]
+Results = Record | CriticalPoints  # of runs and of searches, which have name, config, catalogue and picture in common
 INK, QUIET, FAINT = "#222222", "#6b6b6b", "#dddddd"
 # Okabe and Ito (2008): told apart by colour-blind readers too; every kind has a marker of its own beside.
 KIND_COLOURS = {
@@ -82,7 +84,7 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def page(
-    record: Record, subject: str, note: str, width: float, height: float, layout: Layout = "constrained"
+    record: Results, subject: str, note: str, width: float, height: float, layout: Layout = "constrained"
 ) -> Figure:
     """Return an empty figure of ``width`` by ``height`` inches under the run's name and subject, above a quiet note."""
     figure = Figure(figsize=(width, height), dpi=72.0, layout=layout)  # so that a pixel of its own is a point

@@ -11,6 +11,8 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 from scipy.spatial import cKDTree
 
+from mnemo_jax import store
+from mnemo_jax.figures.style import Results
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Starts, drawer
@@ -20,21 +22,26 @@ ROWS = 2_000_000  # starts read for distributions
 PIXELS = 1000  # per axis of a grid's map
 
 
-def box(record: Record) -> np.ndarray:
+def box(record: Results) -> np.ndarray:
     """Return the landscape's box ``[2, d]``, lower and upper."""
     return np.array([record.config["loss"]["lower"], record.config["loss"]["upper"]], float)
 
 
-def periods(record: Record) -> np.ndarray:
+def periods(record: Results) -> np.ndarray:
     """Return the period of each axis ``[d]``, 0 where it does not close."""
     low, high = box(record)
     return np.where(record.config["loss"]["periodic"], high - low, 0.0)
 
 
-def window(record: Record) -> np.ndarray:
+def window(record: Results) -> np.ndarray:
     """Return what to show of the plane or line, the extent of the loss's picture, ``[2, d]``, lower and upper."""
-    kept = record.picture()
+    kept = picture(record)
     return np.array([kept[f"axis{k}"][[0, -1]] for k in range(record.config["loss"]["dim"])]).T
+
+
+def picture(record: Results) -> dict[str, np.ndarray]:
+    """Return the loss on a grid: ``axis0``, in two dimensions ``axis1``, and ``loss``."""
+    return store.read_npz(record.path / "picture.npz")
 
 
 def labels_of(table: pa.Table) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 from mnemo_jax.figures.style import KIND_PLURALS
+from mnemo_jax.found import CriticalPoints
 from mnemo_jax.record import Record
 
 _WORDS = {"sobol": "Sobol", "points": "given"}
@@ -96,3 +97,18 @@ def outside(record: Record, window: np.ndarray) -> str:
     if number := int(np.sum(away & flat)):
         told.append(f"{several(number, 'flat family is', 'flat families are')} known by a point outside the window.")
     return " ".join(told)
+
+
+def box(found: CriticalPoints) -> str:
+    """Return how many critical points a search found in the box, and how many outside, which figures leave out.
+
+    Where the audit says that some are missing, that is told too.
+    """
+    inside = found.inside_box
+    told = f"{several(int(inside.sum()), 'critical point')} in the box."
+    stand = int(np.asarray(found.summary["orbits"])[inside].sum())
+    if stand > inside.sum():
+        told = f"{told[:-1]}, which stand for {stand:,} by the declared symmetries."
+    away = int((~inside).sum())
+    told += f" {away:,} outside {'is' if away == 1 else 'are'} left out." if away else ""
+    return told + (" The audit says that some are missing." if found.audit["verdict"] == "missing" else "")
