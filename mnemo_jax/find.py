@@ -130,6 +130,7 @@ def _summary(plan: Plan, found: Search, judge: Judge) -> dict[str, Any]:
         "shares": shares._asdict() | {"interval_simultaneous": shares.simultaneous},
         "inside_box": found.inside,
         "orbits": found.members,
+        "balance": found.balance and found.balance._asdict(),
         "audit": asdict(found.audit),
         "gradient_flat": _flat(looked, judge),
         "unseen": {word: unseen._asdict() for word, unseen in found.unseen.items()},

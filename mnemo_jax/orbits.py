@@ -1,11 +1,16 @@
 """How many points one representative stands for: its images under the declared signs and permutations."""
 
+from typing import NamedTuple
+
 import numpy as np
+from scipy import stats
+from scipy.spatial import cKDTree
 
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.symmetry import TIE
 
 MOST = 100_000  # images listed of one point
+LEAST = 5  # searches expected per member, below which chi-square is not asked
 
 
 def sizes(x: np.ndarray, landscape: Landscape) -> np.ndarray:
@@ -65,3 +70,46 @@ def _moves(members: np.ndarray, symmetry: Symmetry) -> list[np.ndarray]:
             continue
         moved.append(other)
     return moved
+
+
+class Balance(NamedTuple):
+    """Whether equal members of orbits attract equally many searches.
+
+    Attributes:
+        orbits: number of orbits tested.
+        smallest: label of the one least in balance, None where none was tested.
+        p: its chance by chi-square, times the number of orbits (Bonferroni), at most 1.
+    """
+
+    orbits: int
+    smallest: int | None
+    p: float | None
+
+
+def balance(ends: np.ndarray, labels: np.ndarray, x: np.ndarray, landscape: Landscape) -> Balance | None:
+    """Return the test of equal shares within orbits, None where the box itself is not symmetric.
+
+    Args:
+        ends: ``[n, d]``, where searches from uniform points of the box ended.
+        labels: int64 ``[n]``, the catalogue's row of each.
+        x: ``[m, d]``, the catalogue's representatives.
+        landscape: the box and its symmetries.
+
+    Nothing that treats the members of an orbit alike fails it: a small ``p`` is a mistake in the loss, in the symmetries
+    declared, or in the program.
+    """
+    low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
+    corners = [*_generated(low, landscape), *_generated(high, landscape)]
+    if not all(np.array_equal(np.abs(corner - 0.5 * (low + high)), 0.5 * (high - low)) for corner in corners):
+        return None
+    chances = {}
+    for row in range(len(x)):
+        members, came = images(x[row], landscape), ends[labels == row]
+        if not 1 < len(members) < MOST or len(came) < LEAST * len(members):
+            continue
+        count = np.bincount(cKDTree(members).query(came)[1], minlength=len(members))
+        chances[row] = float(stats.chisquare(count).pvalue)
+    if not chances:
+        return Balance(0, None, None)
+    smallest = min(chances, key=chances.__getitem__)
+    return Balance(len(chances), smallest, min(1.0, chances[smallest] * len(chances)))

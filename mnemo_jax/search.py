@@ -60,6 +60,7 @@ class Search:
         pathways: which minima the saddles of index one join.
         audit: whether points are missing.
         unseen: by kind's word, what further uniform searches may find.
+        balance: whether members of orbits attract equally many uniform searches, None where that says nothing.
     """
 
     catalogue: Table
@@ -69,6 +70,7 @@ class Search:
     pathways: Pathways
     audit: Audit
     unseen: dict[str, estimates.Unseen]
+    balance: orbits.Balance | None
 
 
 class _Waves:
@@ -163,6 +165,7 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
         if state.inside.sum() == before.inside.sum():
             break
     table, looked = state.table, state.looked
+    uniform = looked.way == WAYS.index("uniform")
     return Search(
         catalogue=table._replace(count=np.bincount(looked.label[looked.label >= 0], minlength=len(table.x))),
         inside=state.inside,
@@ -171,6 +174,7 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
         pathways=state.paths,
         audit=state.audit,
         unseen=_unseen(table, looked),
+        balance=orbits.balance(looked.x[uniform], looked.label[uniform], table.x, landscape),
     )
 
 

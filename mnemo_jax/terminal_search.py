@@ -13,6 +13,7 @@ from mnemo_jax.tables import KINDS
 from mnemo_jax.terminal import coordinates, out, percent, seconds
 
 PATHWAYS = 20  # saddles shown with the minima they join
+DOUBT = 1e-3  # chance below which an imbalance among members of an orbit is told to be none
 RADIUS = (
     "Radius: within it Newton's method is expected to come to the point, the only one there (Kantorovich); the Hessian "
     "is computed, third derivatives are sampled in eight directions, not bounded."
@@ -82,6 +83,13 @@ def notes(found: CriticalPoints) -> list[str]:
             )
     if any(orbit > 1 for orbit in summary["orbits"]):
         lines.append("Points are listed up to the declared symmetries; an orbit says how many each stands for.")
+        balance = summary["balance"]
+        if balance and balance["p"] is not None:
+            doubt = "" if balance["p"] > DOUBT else ": that is no chance, look at the loss and the symmetries declared"
+            lines.append(
+                f"Members of {balance['orbits']:,} orbits were met equally often but for chance, p = {balance['p']:.2g} "
+                f"at least (chi-square){doubt}."
+            )
     lines.append(RADIUS)
     return lines
 

@@ -184,6 +184,24 @@ def test_symmetric_points_are_counted_by_orbit(out):
     assert found.audit["verdict"] == "consistent"
 
 
+def test_a_symmetry_that_is_none_is_found_out(out):
+    """A true sign symmetry leaves members in balance, a tilt that was declared away does not."""
+    true = double_wells(2, symmetries=(Symmetry(kind="sign"),))
+    balance = mnemo.find_critical_points(true, out=out).summary["balance"]
+    assert balance["orbits"] == 3
+    assert balance["p"] > 1e-3
+    tilted = losses.build("double_well", {"tilt": 0.6})
+    false = Landscape(
+        loss=tilted.loss, dim=1, lower=(-3.0,), upper=(3.0,), args=tilted.args, symmetries=(Symmetry(kind="sign"),)
+    )
+    ends = mnemo.find_critical_points(false, out=out)
+    assert ends.summary["balance"]["p"] < 1e-9
+    shifted = Landscape(
+        loss=wells, dim=2, lower=(-3.0,), upper=(2.0,), symmetries=(Symmetry(kind="sign"),), name="shifted"
+    )
+    assert mnemo.find_critical_points(shifted, out=out).summary["balance"] is None
+
+
 def test_orbits_of_blocks():
     landscape = double_wells(4, symmetries=(Symmetry(kind="permutation", block=2), Symmetry(kind="sign", joint=True)))
     x = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 1.0, 2.0], [1.0, 2.0, -1.0, -2.0], [0.0, 0.0, 0.0, 0.0]])
