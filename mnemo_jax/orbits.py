@@ -95,8 +95,8 @@ def balance(ends: np.ndarray, labels: np.ndarray, x: np.ndarray, landscape: Land
         x: ``[m, d]``, the catalogue's representatives.
         landscape: the box and its symmetries.
 
-    Nothing that treats the members of an orbit alike fails it: a small ``p`` is a mistake in the loss, in the symmetries
-    declared, or in the program.
+    Nothing that treats the members of an orbit alike fails it: a small ``p`` is a mistake in the loss, in the declared
+    symmetries, or in the program.
     """
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     corners = [*_generated(low, landscape), *_generated(high, landscape)]

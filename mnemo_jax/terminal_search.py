@@ -87,8 +87,8 @@ def notes(found: CriticalPoints) -> list[str]:
         if balance and balance["p"] is not None:
             doubt = "" if balance["p"] > DOUBT else ": that is no chance, look at the loss and the symmetries declared"
             lines.append(
-                f"Members of {balance['orbits']:,} orbits were met equally often but for chance, p = {balance['p']:.2g} "
-                f"at least (chi-square){doubt}."
+                f"Members of {balance['orbits']:,} orbits were met equally often, p = {balance['p']:.2g} at least "
+                f"(chi-square){doubt}."
             )
     lines.append(RADIUS)
     return lines
