@@ -42,7 +42,9 @@ class Audit:
     boundary: int | None = None
 
 
-def audit(table: Table, inside: np.ndarray, members: np.ndarray, closed: np.ndarray, edge: Edge | None) -> Audit:
+def audit(
+    table: Table, inside: np.ndarray, members: np.ndarray, closed: np.ndarray, edge: Edge | None, modes: int = 0
+) -> Audit:
     """Return the audit of a catalogue.
 
     Args:
@@ -52,8 +54,9 @@ def audit(table: Table, inside: np.ndarray, members: np.ndarray, closed: np.ndar
         closed: bool ``[d]``, axes that close.
         edge: the boundary's points; None where the loss was seen to grow outward everywhere on it, or where the box
             has no boundary.
+        modes: zero eigenvalues that declared continuous symmetries cause.
     """
-    reason = _void(table, inside, edge)
+    reason = _void(table, inside, edge, modes)
     if reason:
         return Audit(verdict="void", sum=None, expected=None, message=f"Nothing can be said: {reason}.")
     dim = table.x.shape[1]
@@ -87,8 +90,10 @@ def audit(table: Table, inside: np.ndarray, members: np.ndarray, closed: np.ndar
     )
 
 
-def _void(table: Table, inside: np.ndarray, edge: Edge | None) -> str | None:
+def _void(table: Table, inside: np.ndarray, edge: Edge | None, modes: int) -> str | None:
     """Return why the sum is no evidence, None where it is."""
+    if modes:
+        return "a declared symmetry moves every point along a whole orbit, whose own numbers add up to 0 (Bott 1954)"
     if np.any(table.kind[inside] == Kind.KINK):
         return "the loss is not twice differentiable at one of its points"
     if np.any(table.nullity[inside] > 0):

@@ -23,6 +23,7 @@ STEPS = 10_000
 TOLERANCE = 1e-6  # box lengths, error of one step
 LONGEST = 0.05  # box lengths, way of one step
 END = 1e-8  # of the gradient scale, below which the flow has arrived, where no direction leads down
+FLAT = 1e-9  # of the Hessian's scale, below which an eigenvalue leads nowhere down
 FACTOR = (0.2, 4.0)  # bounds of the change of the step's length
 TILE = 256
 
@@ -81,7 +82,8 @@ def flow(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Flowed:
         return new._replace(going=~arrived(new) & (new.steps < STEPS))
 
     def arrived(state: _State) -> Array:
-        return (jnp.linalg.norm(state.gradient) <= END * scales.gradient) & (state.values[0] > 0)
+        level = jnp.linalg.norm(state.gradient) <= END * scales.gradient
+        return level & (state.values[0] > -FLAT * scales.hessian)  # zero modes leave it at rounding
 
     gradient, values, vectors = seen(x0)
     h = 1e-3 * scales.length / (jnp.linalg.norm(gradient) + 1e-12 * scales.gradient)

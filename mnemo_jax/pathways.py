@@ -10,7 +10,7 @@ from mnemo_jax.catalogue import Metric, Table
 from mnemo_jax.flow import flowed
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.polish import Scales
-from mnemo_jax.symmetry import canonical
+from mnemo_jax.symmetry import canonical, zero_modes
 from mnemo_jax.types import Kind
 
 PUSH = 1e-4  # box lengths off the saddle
@@ -38,8 +38,12 @@ class Pathways(NamedTuple):
 def pathways(
     table: Table, rows: np.ndarray, landscape: Landscape, args: Args, scales: Scales, metric: Metric, *, loss: Loss
 ) -> Pathways:
-    """Return the pathways of every non-degenerate saddle of index one among the ``rows`` (bool) of a catalogue."""
-    saddle = np.flatnonzero(rows & (table.kind == Kind.SADDLE) & (table.index == 1) & (table.nullity == 0))
+    """Return the pathways of the saddles of index one among the ``rows`` (bool) of a catalogue.
+
+    Saddles with more zero eigenvalues than declared symmetries cause are left out.
+    """
+    sound = (table.index == 1) & (table.nullity == zero_modes(landscape))
+    saddle = np.flatnonzero(rows & (table.kind == Kind.SADDLE) & sound)
     x = table.x[saddle]
     matrices = np.asarray(jax.jit(jax.vmap(lambda p: hessian(loss)(p, args)))(x)) if len(x) else np.empty((0, 1, 1))
     down = np.linalg.eigh(0.5 * (matrices + matrices.transpose(0, 2, 1)))[1][:, :, 0] if len(x) else x

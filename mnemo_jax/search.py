@@ -15,6 +15,7 @@ from mnemo_jax.labelling import Block, Judge, Stalls, label
 from mnemo_jax.pathways import Pathways, pathways
 from mnemo_jax.seek import sought
 from mnemo_jax.stopping import Seeking
+from mnemo_jax.symmetry import zero_modes
 from mnemo_jax.types import Kind, Outcome
 
 WAYS = ("uniform", "descent", "height", "midpoint", "flow", "climb", "given")
@@ -204,7 +205,7 @@ class _State:
             return Audit(verdict="void", sum=None, expected=None, message=message)
         landscape = self.judge.landscape
         members = orbits.sizes(self.table.x, landscape)
-        return audit(self.table, self.inside, members, faces.closed(landscape), self.edge)
+        return audit(self.table, self.inside, members, faces.closed(landscape), self.edge, zero_modes(landscape))
 
 
 def _again(waves: _Waves, state: _State, seeking: Seeking, draw: np.random.Generator, uniform: bool) -> None:

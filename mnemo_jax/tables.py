@@ -73,6 +73,7 @@ def listed(table: Table, rows: np.ndarray) -> list[dict[str, Any]]:
             "index": table.index[row],
             "nullity": table.nullity[row],
             "eigenvalues": table.eigenvalues[row],
+            "zero": table.zero[row],
             "order": table.order[row],
             "family": FAMILIES[table.family[row]],
             "gradient": table.gradient[row],

@@ -173,6 +173,16 @@ def test_gradient_flat_points_are_told_apart(out):
     assert found.audit["verdict"] == "consistent", "the left end is the minimum of the box"
 
 
+def test_zero_modes_that_were_declared_are_no_degeneracy(out):
+    """Five oscillators in a ring: the twisted states of winding -1, 0 and 1, and saddles of index one between them."""
+    found = mnemo.find_critical_points("oscillator_ring", out=out)
+    assert "Bott" in found.audit["message"]
+    assert set(found.catalogue.nullity[found.catalogue.kind == Kind.MINIMUM]) == {1}
+    paths = found.pathways().to_pandas()
+    assert len(paths) > 0
+    assert paths[["minimum0", "minimum1"]].notna().all().all()
+
+
 def test_symmetric_points_are_counted_by_orbit(out):
     signs = double_wells(3, symmetries=(Symmetry(kind="sign"), Symmetry(kind="permutation")))
     found = mnemo.find_critical_points(signs, out=out)
