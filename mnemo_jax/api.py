@@ -145,6 +145,8 @@ def find_critical_points(
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="mnemo-"))
     with jax.enable_x64(True):
         points = None if starts is None else np.asarray(drawer(given, landscape, seed)(0, number))
+    if points is not None and not np.isfinite(points).all():
+        raise UserError("starts: points with coordinates that are not finite")
     return find.run(plan, folder, fresh=fresh, warn=_warn, starts=points)
 
 

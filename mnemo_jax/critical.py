@@ -35,7 +35,7 @@ class Point(NamedTuple):
         index, nullity: number of negative and of zero eigenvalues, int32.
         kind: int32, a `Kind`; ``DEGENERATE`` until higher derivatives have been looked at when ``nullity > 0``.
         radius: distance within which Newton's method is expected to come here (Newton-Kantorovich, with third
-            derivatives sampled, not bounded).
+            derivatives sampled at the point and around it, not bounded), half the box at most.
         step, moved: the polish's last step and its way in all.
         left: whether the polish wandered off, so that the end point has no critical point.
     """
@@ -72,6 +72,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
     probes = jnp.asarray(_probes(x.size))
     third = jax.vmap(lambda v: jnp.linalg.norm(jax.jvp(second, (x,), (v,))[1]))(probes)
+    smallest = jnp.min(jnp.abs(values))
     # The largest of a few random directions stands for the norm over all: each sees about 1/sqrt(d) of it.
     bound = jnp.sqrt(x.size) * jnp.max(third)
     zero = eigen_floor(x.size, scales) + 2.0 * bound * found.step
@@ -81,7 +82,11 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     kink = _kinked(grad, x, scales, probes)
     slope, steepest = _hull(grad, x, KINK_STEP * scales.length, probes)
     broken = _broken(lambda y: loss(y, args), x, scales, probes)
-    smallest = jnp.min(jnp.abs(values))
+    # Third derivatives may vanish at the point, as by symmetry, and not around it.
+    reach = jnp.minimum(smallest / (4.0 * jnp.maximum(bound, 1e-300)), scales.length)
+    around = jax.vmap(lambda v: jnp.linalg.norm(jax.jvp(second, (x + reach * v,), (v,))[1]))(probes)
+    widest = jnp.maximum(bound, jnp.sqrt(x.size) * jnp.max(around))
+    radius = jnp.minimum(smallest / (4.0 * jnp.maximum(widest, 1e-300)), reach)
     value = loss(x, args)
     return Point(
         x=x,
@@ -92,7 +97,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
         index=jnp.where(kink, 0, negative).astype(jnp.int32),
         nullity=jnp.where(kink, 0, null).astype(jnp.int32),
         kind=jnp.where(kink, Kind.KINK, kind).astype(jnp.int32),
-        radius=jnp.where(null > 0, 0.0, smallest / (4.0 * jnp.maximum(bound, 1e-3 * smallest / scales.length))),
+        radius=jnp.where((null > 0) | ~jnp.isfinite(radius), 0.0, radius),
         step=found.step,
         moved=found.moved,
         left=jnp.where(kink, jnp.linalg.norm(slope) > KINK_BALANCE * steepest, found.left) | broken,

@@ -58,6 +58,9 @@ def run(
             raise UserError(
                 f"loss.dim: {plan.landscape.dim} is above {DENSE}, beyond which Hessians are not written out"
             )
+        seeking = plan.search or Seeking()
+        if starts is None and not seeking.count + seeking.along + seeking.heights:
+            raise UserError("search: count, along and heights are all 0, so that nothing would be looked at")
         folder = folder_of(plan, out, fresh)
         if (folder / "summary.json").exists():
             return CriticalPoints(folder)
@@ -66,7 +69,7 @@ def run(
             begin(plan, folder, workers)
             judge = prepare(plan, workers, warn).judge
             clock.lap("preparation")
-            found = search(judge, plan.search or Seeking(), plan.seed, starts)
+            found = search(judge, seeking, plan.seed, starts)
             clock.lap("search")
             _write(plan, folder, found, judge)
             clock.lap("writing")

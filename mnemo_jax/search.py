@@ -168,7 +168,10 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
     table, looked = state.table, state.looked
     uniform = looked.way == WAYS.index("uniform")
     return Search(
-        catalogue=table._replace(count=np.bincount(looked.label[looked.label >= 0], minlength=len(table.x))),
+        catalogue=table._replace(
+            count=np.bincount(looked.label[looked.label >= 0], minlength=len(table.x)),
+            radius=np.minimum(table.radius, _nearest(table, judge)),
+        ),
         inside=state.inside,
         members=orbits.sizes(table.x, landscape),
         looked=looked,
@@ -177,6 +180,14 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
         unseen=_unseen(table, looked),
         balance=orbits.balance(looked.x[uniform], looked.label[uniform], table.x, landscape),
     )
+
+
+def _nearest(table: Table, judge: Judge) -> np.ndarray:
+    """Return the distance from each point to the next listed one, up to the box's length."""
+    if len(table.x) < 2:
+        return np.full(len(table.x), judge.metric.length)
+    away, _ = judge.metric.tree(table.x).query(judge.metric.wrap(table.x), k=2)
+    return np.minimum(away[:, 1], judge.metric.length)
 
 
 class _State:

@@ -10,10 +10,10 @@ TIE = 1e-7  # box lengths within which coordinates count as equal when members a
 
 
 def canonical(x: np.ndarray, landscape: Landscape) -> np.ndarray:
-    """Return the representatives of points ``x [n, d]``: symmetries in the order declared, then the periods.
+    """Return the representatives of points ``x [n, d]``: signs of single members, the other symmetries, the periods.
 
     Two points of one orbit get the same representative up to rounding when one symmetry is declared, or the signs of
-    single members before a permutation. A permutation together with a rotation, a joint sign or a translation of a
+    single members with a permutation. A permutation together with a rotation, a joint sign or a translation of a
     torus is not undone whole: such an orbit may keep several representatives, listed one by one.
     """
     lower, upper = np.asarray(landscape.lower), np.asarray(landscape.upper)
@@ -26,7 +26,8 @@ def canonical(x: np.ndarray, landscape: Landscape) -> np.ndarray:
     # Signs and the order of members are read about zero, wherever a period begins.
     safe = np.where(period > 0, period, 1.0)
     x = np.where(period > 0, x - safe * np.floor(x / safe + 0.5 + TIE), x)
-    for symmetry in landscape.symmetries:
+    # Members' own signs first: the order of members is read off their coordinates.
+    for symmetry in sorted(landscape.symmetries, key=lambda s: s.kind != "sign" or s.joint):
         axes = np.arange(landscape.dim) if symmetry.axes is None else np.asarray(symmetry.axes)
         members = x[:, axes].reshape(len(x), -1, symmetry.block)
         periods = period[axes].reshape(-1, symmetry.block)

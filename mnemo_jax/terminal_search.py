@@ -15,8 +15,8 @@ from mnemo_jax.terminal import coordinates, out, percent, seconds
 PATHWAYS = 20  # saddles shown with the minima they join
 DOUBT = 1e-3  # chance below which an imbalance among members of an orbit is told to be none
 RADIUS = (
-    "Radius: within it Newton's method is expected to come to the point, the only one there (Kantorovich); the Hessian "
-    "is computed, third derivatives are sampled in eight directions, not bounded."
+    "Radius: within it Newton's method is expected to come to the point and to no other (Kantorovich); the Hessian is "
+    "computed, third derivatives are sampled in eight directions, not bounded."
 )
 PLURAL = {"minimum": "minima", "maximum": "maxima", "degenerate": "degenerate points"}
 
@@ -90,7 +90,8 @@ def notes(found: CriticalPoints) -> list[str]:
                 f"Members of {balance['orbits']:,} orbits were met equally often, p = {balance['p']:.2g} at least "
                 f"(chi-square){doubt}."
             )
-    lines.append(RADIUS)
+    if summary["catalogue_size"]:
+        lines.append(RADIUS)
     return lines
 
 

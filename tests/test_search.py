@@ -184,7 +184,7 @@ def test_zero_modes_that_were_declared_are_no_degeneracy(out):
 
 
 def test_symmetric_points_are_counted_by_orbit(out):
-    signs = double_wells(3, symmetries=(Symmetry(kind="sign"), Symmetry(kind="permutation")))
+    signs = double_wells(3, symmetries=(Symmetry(kind="permutation"), Symmetry(kind="sign")))
     found = mnemo.find_critical_points(signs, out=out)
     table = found.catalogue
     assert len(table.x) == 4
@@ -210,6 +210,28 @@ def test_a_symmetry_that_is_none_is_found_out(out):
         loss=wells, dim=2, lower=(-3.0,), upper=(2.0,), symmetries=(Symmetry(kind="sign"),), name="shifted"
     )
     assert mnemo.find_critical_points(shifted, out=out).summary["balance"] is None
+
+
+@pytest.mark.parametrize("name", ["double_well", "himmelblau", "random_trigonometric"])
+def test_no_other_point_lies_within_a_radius(out, name):
+    found = mnemo.find_critical_points(name, out=out)
+    table, (low, high) = found.catalogue, (np.array(found.config["loss"][key]) for key in ("lower", "upper"))
+    gaps = np.abs(table.x[:, None] - table.x)
+    gaps = np.where(found.config["loss"]["periodic"], np.minimum(gaps, high - low - gaps), gaps)
+    apart = np.linalg.norm(gaps, axis=2) + np.where(np.eye(len(table.x)), np.inf, 0.0)
+    assert np.all(table.radius > 0)
+    assert np.all(table.radius <= apart.min(axis=1))
+
+
+def test_a_search_must_look_somewhere(tmp_path):
+    with pytest.raises(mnemo.UserError, match="nothing would be looked at"):
+        mnemo.find_critical_points("himmelblau", seeking=mnemo.Seeking(count=0, along=0, heights=0), out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_starts_must_be_numbers(out):
+    with pytest.raises(mnemo.UserError, match="not finite"):
+        mnemo.find_critical_points("himmelblau", starts=np.array([[np.nan, 0.0]]), out=out)
 
 
 def test_orbits_of_blocks():
