@@ -115,9 +115,7 @@ def _pathways(paths: Pathways) -> pa.Table:
 
 def _summary(plan: Plan, found: Search, judge: Judge) -> dict[str, Any]:
     looked, table = found.looked, found.catalogue
-    uniform = looked.way == WAYS.index("uniform")
-    count = np.bincount(looked.label[uniform & (looked.label >= 0)], minlength=len(table.x))
-    total = int(uniform.sum())
+    count, total = looked.uniform(len(table.x))
     nothing = np.full((len(table.x), 2), np.nan)
     none = estimates.Shares(np.full(len(table.x), np.nan), nothing, nothing)
     shares = estimates.independent(count, total) if total else none

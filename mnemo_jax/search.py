@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mnemo_jax import estimates, faces, orbits
@@ -47,6 +49,11 @@ class Looked(NamedTuple):
     gradient: np.ndarray
     kernel: np.ndarray
     label: np.ndarray
+
+    def uniform(self, size: int) -> tuple[np.ndarray, int]:
+        """Return how many searches from uniform points came to each of ``size`` points, and how many there were."""
+        rows = self.way == WAYS.index("uniform")
+        return np.bincount(self.label[rows & (self.label >= 0)], minlength=size), int(rows.sum())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +180,7 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
             radius=np.minimum(table.radius, _nearest(table, judge)),
         ),
         inside=state.inside,
-        members=orbits.sizes(table.x, landscape),
+        members=state.members,
         looked=looked,
         pathways=state.paths,
         audit=state.audit,
@@ -199,6 +206,11 @@ class _State:
         self.inside = np.all((table.x >= low) & (table.x <= high) | faces.closed(judge.landscape), axis=1)
 
     @cached_property
+    def members(self) -> np.ndarray:
+        """Return the number of points each row stands for by declared symmetries, int64."""
+        return orbits.sizes(self.table.x, self.judge.landscape)
+
+    @cached_property
     def paths(self) -> Pathways:
         """Return the pathways over the saddles in the box."""
         judge = self.judge
@@ -215,8 +227,7 @@ class _State:
             )
             return Audit(verdict="void", sum=None, expected=None, message=message)
         landscape = self.judge.landscape
-        members = orbits.sizes(self.table.x, landscape)
-        return audit(self.table, self.inside, members, faces.closed(landscape), self.edge, zero_modes(landscape))
+        return audit(self.table, self.inside, self.members, faces.closed(landscape), self.edge, zero_modes(landscape))
 
 
 def _again(waves: _Waves, state: _State, seeking: Seeking, draw: np.random.Generator, uniform: bool) -> None:
@@ -233,7 +244,7 @@ def _again(waves: _Waves, state: _State, seeking: Seeking, draw: np.random.Gener
 
 
 def _along(judge: Judge, draw: np.random.Generator, number: int) -> np.ndarray:
-    """Return random points along descents of the gradient flow, evenly spread over their steps."""
+    """Return random points along descents, evenly spread over their steps."""
     landscape = judge.landscape
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     x = draw.uniform(low, high, (number, landscape.dim))
@@ -244,9 +255,6 @@ def _along(judge: Judge, draw: np.random.Generator, number: int) -> np.ndarray:
 
 def _descended(judge: Judge, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Return where normalised gradient descent with a step of 1/100 of the box is after so many steps from each."""
-    import jax
-    import jax.numpy as jnp
-
     grad = jax.jit(jax.vmap(jax.grad(judge.loss), in_axes=(0, None)))
     h = 0.01 * judge.metric.length
     for step in range(int(steps.max(initial=0))):
@@ -308,19 +316,15 @@ def _climbs(judge: Judge, table: Table, draw: np.random.Generator) -> tuple[np.n
 
 def _rarest(table: Table, looked: Looked) -> float:
     """Return the upper limit of the unseen mass of uniform searches, 1 where none started so."""
-    uniform = looked.way == WAYS.index("uniform")
-    count = np.bincount(looked.label[uniform & (looked.label >= 0)], minlength=len(table.x))
-    interval = estimates.unseen(count, int(np.sum(uniform))).interval if uniform.any() else None
+    count, total = looked.uniform(len(table.x))
+    interval = estimates.unseen(count, total).interval if total else None
     return interval[1] if interval else 1.0
 
 
 def _unseen(table: Table, looked: Looked) -> dict[str, estimates.Unseen]:
     """Return, by kind, what further uniform searches may find; searches are a sample of nothing but themselves."""
-    uniform = looked.way == WAYS.index("uniform")
-    total = int(np.sum(uniform))
+    count, total = looked.uniform(len(table.x))
     if not total:
         reason = "no searches started at random"
         return {kind.word: estimates.Unseen(None, None, None, reason) for kind in Kind}
-    labels = looked.label[uniform & (looked.label >= 0) & (looked.outcome == Outcome.CONVERGED)]
-    count = np.bincount(labels, minlength=len(table.x))
     return {kind.word: estimates.unseen(count[table.kind == kind], total) for kind in Kind}
