@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from mnemo_jax import native, stretch
+from mnemo_jax import cycles, native, stretch
 from mnemo_jax.calculus import Args, Loss
 from mnemo_jax.keys import Purpose, key
 from mnemo_jax.lanes import across
@@ -88,11 +88,13 @@ class Ends(NamedTuple):
         stalls, stalled: int32 ``[n]``, number of ended stalls and steps spent in them.
         since: int32 ``[n]``, step at which the stretch of small gradients open at the end began, or -1.
         smallest, x_smallest: ``[n]`` and ``[n, d]``, smallest squared gradient norm of that stretch, and where.
+        period: int32 ``[n]``, updates after which a cycle repeats itself, 0 for all that are none.
     """
 
     x: Either
     outcome: Either
     steps: Either
+    period: Either
     stalls: Either
     stalled: Either
     since: Either
@@ -107,6 +109,7 @@ class StallLog(NamedTuple):
         slot, rank: int32, which start of the block, and which of its stalls (0 to 3).
         entry, length: int32, step at which the gradient became small, and steps until it had grown again.
         smallest, x: smallest squared gradient norm, and the point where that was ``[d]``.
+        exit: ``[d]``, the point at which the gradient had grown again.
         count: int32.
     """
 
@@ -116,6 +119,7 @@ class StallLog(NamedTuple):
     length: Either
     smallest: Either
     x: Either
+    exit: Either
     count: Either
 
 
@@ -345,11 +349,23 @@ def descend(
         place, served = jax.lax.optimization_barrier((place, stopped & (place < most)))
         chosen = jnp.zeros(most, jnp.int32).at[jnp.where(served, place, most)].set(numbers, mode="drop")
         where = jnp.where(served & ~idle, lanes.slot, x0.shape[0])[chosen]
-        rows = carry.rows.at[where].set(_rows(lanes, axis)[chosen], mode="drop")
+        late = lanes.outcome == Outcome.OUT_OF_STEPS
+        period = jax.lax.cond(jnp.any(late), returns, lambda lanes: jnp.zeros_like(lanes.steps), lanes)
+        rows = carry.rows.at[where].set(_rows(lanes, jnp.where(late, period, 0), axis)[chosen], mode="drop")
         fresh = starts(jnp.where(served, jnp.minimum(carry.taken + place, size), lanes.slot))
         lanes = jax.tree.map(partial(_where, served, axis), fresh, lanes)
         taken = jnp.minimum(carry.taken + jnp.minimum(place[-1] + 1, most), size)
         return _Carry(lanes, taken, segments, rows, log)
+
+    def returns(lanes: Lane) -> Array:
+        """Return the period of each lane that goes round in a cycle, 0 for none."""
+
+        def step(x: Array, memory: Any) -> tuple[Array, Any]:
+            now = _Stepping(x, memory, jnp.int64(0), x)
+            after = _step(now, jnp.int32(1), jnp.inf, jnp.int32(0), program)
+            return after.x, after.memory
+
+        return cycles.period(across(step, tile.layout), lanes.x, lanes.memory, jnp.max(rules.reach), axis)
 
     most = max(1, tile.lanes // 2)  # lanes served at once: writing is dear, and seldom have more stopped
     numbers = jnp.arange(tile.lanes, dtype=jnp.int32)
@@ -433,14 +449,16 @@ def _no_log(x0: Array) -> StallLog:
         number,
         jnp.zeros(rows, x0.dtype),
         jnp.zeros((rows, x0.shape[1]), x0.dtype),
+        jnp.zeros((rows, x0.shape[1]), x0.dtype),
         jnp.int32(0),
     )
 
 
+CODES = 16  # more than there are outcomes; a cycle's period is written above its outcome
 NUMBERS = 6  # of a row of `_rows`, beside its two points
 
 
-def _rows(lanes: Lane, axis: int) -> Array:
+def _rows(lanes: Lane, period: Array, axis: int) -> Array:
     """Return what is known of each lane's start as rows ``[lanes, 2 d + 6]`` of float64, which holds it all exactly.
 
     One row is written at a time on a CPU, whatever its width.
@@ -448,7 +466,8 @@ def _rows(lanes: Lane, axis: int) -> Array:
     open_ = lanes.stretch
     since = jnp.where(open_.length > 0, lanes.steps + 1 - open_.length, -1)
     points = (jnp.moveaxis(x, axis, -1) for x in (lanes.x, open_.x))
-    numbers = (lanes.outcome, lanes.steps, open_.count, open_.steps, since, open_.smallest)
+    outcome = jnp.where(period > 0, Outcome.CYCLE + CODES * period, lanes.outcome)
+    numbers = (outcome, lanes.steps, open_.count, open_.steps, since, open_.smallest)
     columns = [*points, *(number[None] for number in numbers)]
     return jnp.concatenate([column.astype(jnp.float64) for column in columns]).T
 
@@ -461,11 +480,12 @@ def _no_rows(x0: Array) -> Array:
 def _ends(rows: Array, x0: Array) -> Ends:
     """Return the columns of the rows, in the precision of ``x0``."""
     dim = x0.shape[1]
-    outcome, steps, stalls, stalled, since = rows[:, 2 * dim : -1].astype(jnp.int32).T
+    code, steps, stalls, stalled, since = rows[:, 2 * dim : -1].astype(jnp.int32).T
     return Ends(
         x=rows[:, :dim].astype(x0.dtype),
-        outcome=outcome,
+        outcome=code % CODES,
         steps=steps,
+        period=code // CODES,
         stalls=stalls,
         stalled=stalled,
         since=since,
@@ -481,7 +501,8 @@ def _write_log(log: StallLog, ended: _Ended, axis: int) -> StallLog:
     free = jnp.cumsum(stored.astype(jnp.int32))
     where = jnp.where(stored, log.count + free - 1, log.slot.shape[0])
     entry = lanes.steps - ended.length  # the look that ended it was the one at the lane's point
-    rows = (lanes.slot, rank, entry, ended.length, ended.smallest, jnp.moveaxis(ended.x, axis, 0))
+    points = (jnp.moveaxis(x, axis, 0) for x in (ended.x, lanes.x))
+    rows = (lanes.slot, rank, entry, ended.length, ended.smallest, *points)
     written = [old.at[where].set(new, mode="drop") for old, new in zip(log[:-1], rows, strict=True)]
     return StallLog(*written, count=log.count + free[-1])  # type: ignore[misc]
 

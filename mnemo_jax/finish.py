@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,6 +121,7 @@ class _Rows:
         self.replicates = np.zeros((SCRAMBLINGS, size), np.int64) if isinstance(plan.starts, Sobol) else None
         self.cells: list[np.ndarray] = []
         self.hashes = _Hashes()
+        self.periods: Counter[int] = Counter()
         self.uncatalogued = 0
         self.stalls = _Stalls(size, self.hashes)
         for name, local in zip(names, labels, strict=True):
@@ -147,7 +149,10 @@ class _Rows:
             np.add.at(self.replicates, (which[label >= 0], label[label >= 0]), 1)
         if isinstance(plan.starts, Grid):
             self.cells.append(label)
+        period = table["period"].fill_null(0).to_numpy()
+        self.periods.update(period[period > 0].tolist())
         counted = {name: table[name].to_numpy() for name in ("stalls", "stalled", "final")}
+        counted["period"] = period
         self.hashes.add(starts_outcome=codes, starts_steps=steps, starts_point=named, **counted)
         for name, parts in self.observed.items():
             values = table[name].to_numpy().astype(np.float64)
@@ -208,6 +213,7 @@ class _Stalls:
         self.censored = np.zeros(size + 1, np.int64)
         self.length = np.zeros(size + 1, np.int64)
         self.longest = np.zeros(size + 1, np.int64)
+        self.exits: Counter[tuple[int, int]] = Counter()
         self.histogram = _Histograms(size + 1)
         self.longer = np.zeros(len(DURATIONS), np.int64)
 
@@ -223,8 +229,11 @@ class _Stalls:
         self.length += np.bincount(at, length, minlength=size + 1).astype(np.int64)
         np.maximum.at(self.longest, at, length)
         self.histogram.add(at, length)
+        direction = table["direction"].fill_null(0).to_numpy()
+        self.exits.update(zip(at.tolist(), direction.tolist(), strict=True))
         start = table["start"].to_numpy()
         self.hashes.add(stall_start=start, stall_entry=table["entry"].to_numpy(), stall_length=length, stall_point=at)
+        self.hashes.add(stall_direction=direction)
         for k, duration in enumerate(DURATIONS):
             self.longer[k] += len(np.unique(start[length > duration]))
 
@@ -240,6 +249,7 @@ def _summary(plan: Plan, catalogue: Table, rows: _Rows, grad_tol: float) -> dict
         "starts": plan.count,
         "grad_tol": grad_tol,
         "outcomes": rows.outcomes,
+        "periods": {str(period): count for period, count in sorted(rows.periods.items())},
         "catalogue_size": len(catalogue.x),
         "uncatalogued": rows.uncatalogued,
         "unlabelled": rows.outcomes["converged"]
@@ -304,7 +314,7 @@ def _stall_summary(plan: Plan, catalogue: Table, rows: _Rows) -> dict[str, Any]:
     share = estimates.independent(np.array([rows.totals["stalling"], *stalls.longer]), plan.count)
     if not (is_independent(plan.starts) or isinstance(plan.starts, Sobol)):  # no sample, no interval
         share = share._replace(interval=np.full_like(share.interval, np.nan))
-    places = []
+    places: list[dict[str, Any]] = []
     for row in np.flatnonzero(stalls.number):
         flat = row == len(catalogue.x)
         places.append(
@@ -318,9 +328,10 @@ def _stall_summary(plan: Plan, catalogue: Table, rows: _Rows) -> dict[str, Any]:
                 "median_length": int(median[row]),
                 "mean_length": float(stalls.length[row] / stalls.number[row]),
                 "longest": int(stalls.longest[row]),
+                "exits": {f"{way:+d}": n for (at, way), n in sorted(stalls.exits.items()) if at == row and way},
             }
         )
-    places.sort(key=lambda place: -int(place["stalls"] or 0))
+    places.sort(key=lambda place: -place["stalls"])
     return {
         "total": rows.totals["stalls"],
         "starts": rows.totals["stalling"],

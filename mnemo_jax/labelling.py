@@ -14,6 +14,7 @@ from mnemo_jax.catalogue import Metric, Table, cells, cluster, merge
 from mnemo_jax.critical import Point, judge, settle
 from mnemo_jax.degenerate import along_null_space, kinds
 from mnemo_jax.devices import Devices
+from mnemo_jax.exits import directions
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.polish import Scales
 from mnemo_jax.symmetry import canonical
@@ -34,6 +35,7 @@ class Stalls(NamedTuple):
         entry, length: int32, step at which the gradient became small, and steps it stayed so.
         smallest: smallest gradient norm.
         x: ``[n, d]``, where that was.
+        exit: ``[n, d]``, where the gradient had grown again, NaN for a stall that did not end.
         censored: whether the descent ended in it.
     """
 
@@ -43,6 +45,7 @@ class Stalls(NamedTuple):
     length: np.ndarray
     smallest: np.ndarray
     x: np.ndarray
+    exit: np.ndarray
     censored: np.ndarray
 
 
@@ -52,7 +55,7 @@ class Block(NamedTuple):
     Attributes:
         first: number of the first start.
         x: ``[n, d]`` end points.
-        outcome, steps: int32 ``[n]``.
+        outcome, steps, period: int32 ``[n]``; the period of a cycle, 0 for all that are none.
         stalls: the ended ones, and open stretches of small gradients as censored ones.
         count, stalled: int32 ``[n]``, number of ended stalls of each start, and steps in them.
         open_length: int32 ``[n]``, steps of the stretch open at the end, 0 for none.
@@ -62,6 +65,7 @@ class Block(NamedTuple):
     x: np.ndarray
     outcome: np.ndarray
     steps: np.ndarray
+    period: np.ndarray
     stalls: Stalls
     count: np.ndarray  # type: ignore[assignment]
     stalled: np.ndarray
@@ -78,6 +82,7 @@ class Labelled(NamedTuple):
         final: int32 ``[n]``, steps of the final approach to a minimum.
         stalls: the stalls, without the final approaches.
         at: int64, row of the table each stall was at, -1 in a flat region.
+        direction: int8, which way each stall ended (see `exits`), 0 for none.
     """
 
     table: Table
@@ -85,6 +90,7 @@ class Labelled(NamedTuple):
     final: np.ndarray
     stalls: Stalls
     at: np.ndarray
+    direction: np.ndarray
 
 
 class Judge(NamedTuple):
@@ -145,12 +151,18 @@ def label(block: Block, judge: Judge) -> Labelled:
     arrived = ended & (collected.kind(point) == Kind.MINIMUM)
     block = block._replace(stalls=_without(block.stalls, arrived, block.first))
     at = collected.nearest(block.stalls.x, block.stalls.start, kinks=False)
+    away = block.stalls.exit - collected.x(at)
     table, new = collected.table()
     point, at = _renumber(point, new), _renumber(at, new)
-    return _count(table, point, ended, block, at)
+    direction = np.zeros(len(at), np.int8)
+    if not judge.landscape.symmetries:  # else points stand for their images
+        direction = directions(table.x, table.index, at, away, judge.args, loss=judge.loss)
+    return _count(table, point, ended, block, at, direction)
 
 
-def _count(table: Table, point: np.ndarray, ended: np.ndarray, block: Block, at: np.ndarray) -> Labelled:
+def _count(
+    table: Table, point: np.ndarray, ended: np.ndarray, block: Block, at: np.ndarray, direction: np.ndarray
+) -> Labelled:
     """Count starts per point, and tell final approaches to minima from stalls.
 
     A stretch still open at the end is the approach to a minimum where the start's end, or else the point at which the
@@ -169,6 +181,7 @@ def _count(table: Table, point: np.ndarray, ended: np.ndarray, block: Block, at:
         final=np.where(arrived, block.open_length, 0).astype(np.int32),
         stalls=Stalls(*(column[stays] for column in stalls)),
         at=at[stays],
+        direction=direction[stays],
     )
 
 
@@ -198,6 +211,11 @@ class _Collected:
         self.parts.append((Point(*(column[keep] for column in points)), number[keep]))
         self.rows += int(keep.sum())
         return rows
+
+    def x(self, rows: np.ndarray) -> np.ndarray:
+        """Return the points in ``rows`` as they were polished, ``[n, d]``, NaN for none."""
+        x = np.concatenate([points.x for points, _ in self.parts])
+        return np.where((rows >= 0)[:, None], x[rows], np.nan) if len(x) else np.full((len(rows), x.shape[1]), np.nan)
 
     def kind(self, rows: np.ndarray) -> np.ndarray:
         """Return the kinds of the points in ``rows`` as far as Hessians tell, -1 for none."""

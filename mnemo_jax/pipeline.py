@@ -185,7 +185,11 @@ def begin(plan: Plan, folder: Path, devices: Devices) -> None:
         for name in ("mnemo_jax", "jax")
         if then["versions"].get(name) != now["versions"][name]
     ]
-    pairs += [(f"{key} {then[key]}", now[key]) for key in ("platform", "device", "precision") if then[key] != now[key]]
+    pairs += [
+        (f"{key} {then[key]}", now[key])
+        for key in ("platform", "device", "precision", "schema")
+        if then[key] != now[key]
+    ]
     if pairs:
         changed = ", ".join(f"{old}, now {new}" for old, new in pairs)
         raise UserError(f"{folder}: was begun with {changed}; bytes would differ, so use --fresh for a new record")
@@ -330,7 +334,17 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
     length = np.where(length >= OPENING, length, 0).astype(np.int32)
     first = number * prepared.plan.block
     stalls = _stalls([log for _, log, _ in parts], ends, length, first)
-    block = Block(first, ends.x.astype(np.float64), ends.outcome, ends.steps, stalls, ends.stalls, ends.stalled, length)
+    block = Block(
+        first=first,
+        x=ends.x.astype(np.float64),
+        outcome=ends.outcome,
+        steps=ends.steps,
+        period=ends.period,
+        stalls=stalls,
+        count=ends.stalls,
+        stalled=ends.stalled,
+        open_length=length,
+    )
     useful = int(np.sum(ends.steps.astype(np.int64) + 1))
     segments = sum(int(part[2]) for part in parts)
     return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps
@@ -346,6 +360,7 @@ def _stalls(logs: list[StallLog], ends: Ends, length: np.ndarray, first: int) ->
         length=length[rows],
         smallest=ends.smallest[rows],
         x=ends.x_smallest[rows],
+        exit=np.full_like(ends.x_smallest[rows], np.nan),
         count=len(rows),
     )
     parts = [
@@ -356,6 +371,7 @@ def _stalls(logs: list[StallLog], ends: Ends, length: np.ndarray, first: int) ->
             length=log.length,
             smallest=np.sqrt(log.smallest.astype(np.float64)),
             x=log.x.astype(np.float64),
+            exit=log.exit.astype(np.float64),
             censored=np.full(len(log.slot), log is still),
         )
         for log in [*logs, still]
@@ -372,7 +388,7 @@ def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled
     judge = prepared.judge
     losses = values(block.x, judge.args, loss=judge.loss) if prepared.plan.recording.endpoints else None
     store.write_table(folder / "points" / name, points_table(labelled.table))
-    store.write_table(folder / "stalls" / name, stalls_table(labelled.stalls, labelled.at))
+    store.write_table(folder / "stalls" / name, stalls_table(labelled))
     store.write_table(
         folder / "starts" / name,
         starts_table(block, labelled, observed, None if losses is None else np.asarray(losses)),

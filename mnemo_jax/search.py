@@ -138,10 +138,10 @@ class _Waves:
 def _block(first: int, x: np.ndarray, outcome: np.ndarray, steps: np.ndarray) -> Block:
     """Return searches as a block of descents without stalls."""
     none = np.zeros(len(x), np.int32)
-    stalls = Stalls(*(np.empty((0, *shape)) for shape in ((), (), (), (), (), (x.shape[1],), ())))
+    stalls = Stalls(*(np.empty((0, *shape)) for shape in ((), (), (), (), (), x.shape[1:], x.shape[1:], ())))
     whole = {name: getattr(stalls, name).astype(np.int64) for name in ("start", "rank", "entry", "length")}
     stalls = stalls._replace(**whole, censored=np.empty(0, bool))
-    return Block(first, x, outcome, steps, stalls, none, none, none)
+    return Block(first, x, outcome, steps, none, stalls, none, none, none)
 
 
 def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None = None) -> Search:

@@ -1,6 +1,6 @@
 """Files of a record: written whole or not at all, never rewritten, locked while a run writes.
 
-Layout of a record's folder, schema 1::
+Layout of a record's folder, schema 2 (1 had neither periods of cycles nor directions of stalls)::
 
     config.json          the resolved config; its hash is in the folder's name
     table.json           the config as it was given, for runs made from one
@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 
 from mnemo_jax.errors import MnemoError, UserError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def write_bytes(path: Path, data: bytes) -> None:

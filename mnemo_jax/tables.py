@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from mnemo_jax.catalogue import Table
-from mnemo_jax.labelling import Block, Labelled, Stalls
+from mnemo_jax.labelling import Block, Labelled
 from mnemo_jax.store import matrix, nullable, vectors, words
 from mnemo_jax.types import Kind, Outcome
 
@@ -22,9 +22,10 @@ def starts_table(
 ) -> pa.Table:
     """Return the rows of a block's starts.
 
-    Columns: ``start`` (its number), ``outcome``, ``steps``, ``point`` (row of the block's points, null for none),
-    ``stalls`` and ``stalled`` (number and total steps, those the descent ended in included), ``final`` (steps of the
-    final approach to a minimum), ``x`` and ``loss`` at the end when end points are kept, and the observables.
+    Columns: ``start`` (its number), ``outcome``, ``steps``, ``period`` (updates in which a cycle repeats itself, null
+    for none), ``point`` (row of the block's points, null for none), ``stalls`` and ``stalled`` (number and total steps,
+    those the descent ended in included), ``final`` (steps of the final approach to a minimum), ``x`` and ``loss`` at
+    the end when end points are kept, and the observables.
     """
     place = labelled.stalls.start[labelled.stalls.censored] - block.first
     still = labelled.stalls.length[labelled.stalls.censored]
@@ -35,6 +36,7 @@ def starts_table(
         "start": pa.array(block.first + np.arange(len(block.x), dtype=np.int64)),
         "outcome": words(block.outcome, OUTCOMES),
         "steps": pa.array(block.steps),
+        "period": pa.array(block.period, mask=block.period == 0),
         "point": nullable(labelled.point.astype(np.int32)),
         "stalls": pa.array(count),
         "stalled": pa.array(stalled),
@@ -45,10 +47,16 @@ def starts_table(
     return pa.table(columns | {name: pa.array(values) for name, values in observed.items()})
 
 
-def stalls_table(stalls: Stalls, at: np.ndarray) -> pa.Table:
-    """Return the rows of a block's stalls; ``point`` is the row of the block's points, null in a flat region."""
-    columns = {name: vectors(column) if name == "x" else pa.array(column) for name, column in stalls._asdict().items()}
-    return pa.table(columns | {"point": nullable(at.astype(np.int32))})
+def stalls_table(labelled: Labelled) -> pa.Table:
+    """Return the rows of a block's stalls, without the points where they ended.
+
+    ``point`` is the row of the block's points, null in a flat region; ``direction`` is null where none can be told.
+    """
+    rows = labelled.stalls._asdict()
+    del rows["exit"]
+    columns = {name: vectors(column) if name == "x" else pa.array(column) for name, column in rows.items()}
+    direction = pa.array(labelled.direction, mask=labelled.direction == 0)
+    return pa.table(columns | {"point": nullable(labelled.at.astype(np.int32)), "direction": direction})
 
 
 def points_table(table: Table) -> pa.Table:

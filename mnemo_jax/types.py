@@ -13,8 +13,9 @@ Either: TypeAlias = Any
 class Outcome(IntEnum):
     """How a descent ended, as the loop saw it; a lane without a start is ``IDLE``.
 
-    A search for critical points ends so too, and at ``GRADIENT_FLAT`` points, where the gradient's norm has a minimum
-    that is not zero.
+    ``CYCLE`` is said of a descent that was out of steps and comes back, again and again, to where it is. A search for
+    critical points ends as descents do, and at ``GRADIENT_FLAT`` points, where the gradient's norm has a minimum that
+    is not zero.
     """
 
     RUNNING = 0
@@ -25,6 +26,7 @@ class Outcome(IntEnum):
     NON_FINITE = 5
     IDLE = 6
     GRADIENT_FLAT = 7
+    CYCLE = 8
 
     @property
     def word(self) -> str:
@@ -32,7 +34,14 @@ class Outcome(IntEnum):
         return self.name.lower()
 
 
-REPORTED = (Outcome.CONVERGED, Outcome.FINISHED, Outcome.OUT_OF_STEPS, Outcome.ESCAPED, Outcome.NON_FINITE)
+REPORTED = (
+    Outcome.CONVERGED,
+    Outcome.FINISHED,
+    Outcome.OUT_OF_STEPS,
+    Outcome.CYCLE,
+    Outcome.ESCAPED,
+    Outcome.NON_FINITE,
+)
 SOUGHT = (Outcome.CONVERGED, Outcome.GRADIENT_FLAT, Outcome.OUT_OF_STEPS, Outcome.ESCAPED, Outcome.NON_FINITE)
 
 

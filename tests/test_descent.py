@@ -279,3 +279,46 @@ def test_a_refilled_lane_forgets():
     few = run("camel", x0[60:], given, choice=Momentum())
     np.testing.assert_array_equal(many.ends.x[60:], few.ends.x)
     np.testing.assert_array_equal(many.ends.steps[60:], few.ends.steps)
+
+
+@pytest.mark.parametrize(("rate", "period"), [(0.12, 0), (0.13, 2), (0.16, 4), (0.165, 0)])
+def test_cycles_have_the_period_of_the_iterated_map(rate, period):
+    # x <- x (1 + 8 lr - 4 lr x^2): its minima lose stability at lr = 1/8, the 2-cycle at about 0.155, and at 0.165
+    # the map is chaotic.
+    x0 = jnp.linspace(-1.4, 1.4, 16)[:, None]
+    ends, _, _ = descend(
+        x0,
+        jnp.int32(16),
+        jnp.int64(0),
+        jax.random.key(ROOT),
+        {},
+        rules(1, rate=rate, steps=4000),
+        loss=LOSSES["quartic"],
+        choice=Optimizer("sgd").traced(),
+        tile=TILE,
+    )
+    np.testing.assert_array_equal(ends.period, np.full(16, period))
+    expected = Outcome.CYCLE if period else Outcome.CONVERGED if rate < 1 / 8 else Outcome.OUT_OF_STEPS
+    np.testing.assert_array_equal(ends.outcome, np.full(16, expected))
+    x = ends.x[:, 0]
+    for _ in range(period):
+        x = x * (1 + 8 * rate - 4 * rate * x**2)
+    if period:
+        np.testing.assert_allclose(x, ends.x[:, 0], rtol=1e-11)
+
+
+def test_an_end_of_rounding_is_no_cycle():
+    # In float32 the quartic's iterates go on hopping between neighbouring numbers around the minimum.
+    x0 = jnp.linspace(-1.4, 1.4, 16, dtype=jnp.float32)[:, None]
+    ends, _, _ = descend(
+        x0,
+        jnp.int32(16),
+        jnp.int64(0),
+        jax.random.key(ROOT),
+        {},
+        rules(1, rate=0.12, steps=4000, tol=1e-12, dtype=jnp.float32),
+        loss=LOSSES["quartic"],
+        choice=Optimizer("sgd").traced(),
+        tile=TILE,
+    )
+    np.testing.assert_array_equal(ends.outcome, np.full(16, Outcome.OUT_OF_STEPS))

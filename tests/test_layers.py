@@ -7,13 +7,13 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
-    {"errors", "types", "keys", "clock", "lanes", "stretch"},
+    {"errors", "types", "keys", "clock", "lanes", "stretch", "cycles"},
     {"landscape", "devices", "native", "tiles", "spectrum"},
     {"calculus"},
     {"losses", "starts", "optimizers", "stopping"},
     {"descent", "polish"},
     {"seek", "flow"},
-    {"critical", "degenerate", "symmetry", "estimates"},
+    {"critical", "degenerate", "symmetry", "estimates", "exits"},
     {"catalogue", "orbits"},
     {"families", "faces", "pathways"},
     {"audit"},

@@ -106,7 +106,7 @@ def test_first_starts_are_the_head_of_all_and_need_only_their_blocks(record, mon
 
 def test_record_opens_without_us(record):
     table = pq.read_table(record.path / "starts" / "000000.parquet")
-    assert table.column_names[:4] == ["start", "outcome", "steps", "point"]
+    assert table.column_names[:5] == ["start", "outcome", "steps", "period", "point"]
     assert set(table["outcome"].to_pylist()) == {"converged"}
 
 
@@ -166,7 +166,7 @@ def test_newer_schema_is_refused(record, tmp_path):
     folder = copied(record, tmp_path)
     told = json.loads((folder / "provenance.json").read_text())
     (folder / "provenance.json").write_text(json.dumps(told | {"schema": store.SCHEMA + 1}))
-    with pytest.raises(mnemo.UserError, match="schema 2"):
+    with pytest.raises(mnemo.UserError, match=f"schema {store.SCHEMA + 1}"):
         mnemo.load(folder)
 
 

@@ -23,6 +23,7 @@ OUTCOME_COLOURS = {
     "converged": "#0072B2",
     "finished": "#56B4E9",
     "out_of_steps": "#E69F00",
+    "cycle": "#CC79A7",
     "escaped": "#D55E00",
     "non_finite": "#444444",
 }
