@@ -10,6 +10,7 @@ loop of its own of every array that a step returns, and computes the gradient ag
 and the rest is found out once a word of steps (see `stretch`).
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -30,9 +31,9 @@ STORED = 4  # stalls of one start that are stored one by one; further ones are o
 
 
 class MakesOptimizer(Protocol):
-    """A hashable choice of optimizer; ``learning_rate`` is traced, so that other values need no compilation."""
+    """A hashable choice of optimizer; ``numbers`` are traced, so that other values need no compilation."""
 
-    def build(self, learning_rate: Array | None) -> optax.GradientTransformationExtraArgs:
+    def build(self, numbers: Mapping[str, Array]) -> optax.GradientTransformationExtraArgs:
         """Return the optax transformation."""
         ...
 
@@ -45,7 +46,7 @@ class Rules(NamedTuple):
         max_steps: int32, updates.
         centre, reach: ``[d]`` each; escaped when ``|x - centre| > reach`` in any coordinate.
         stall_below, stall_above: squared gradient norms that open and end a stall.
-        learning_rate: the optimizer's, or None where it has none of its own or a schedule.
+        numbers: those of the optimizer, as its learning rate, by their names.
     """
 
     grad_tol: Array
@@ -54,7 +55,7 @@ class Rules(NamedTuple):
     reach: Array
     stall_below: Array
     stall_above: Array
-    learning_rate: Array | None
+    numbers: Mapping[str, Array]
 
 
 class Lane(NamedTuple):
@@ -313,7 +314,7 @@ def descend(
         ``tile.steps * tile.lanes`` lane-steps.
     """
     axis = -1 if tile.layout == "lanes_last" else 0
-    program = _Program(loss, args, choice.build(rules.learning_rate), rules)
+    program = _Program(loss, args, choice.build(rules.numbers), rules)
 
     def start(slot: Array) -> Lane:
         index = jnp.minimum(slot, x0.shape[0] - 1)
@@ -512,7 +513,7 @@ PATH_CHUNK = 512  # steps of a path between two looks from the host
 
 @partial(jax.jit, static_argnames=("loss", "choice"))
 def _path_chunk(lanes: Lane, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer) -> tuple[Lane, Array]:
-    program = _Program(loss, args, choice.build(rules.learning_rate), rules)
+    program = _Program(loss, args, choice.build(rules.numbers), rules)
 
     def forward(lane: Lane, _: None) -> tuple[Lane, Array]:
         running = lane.outcome == Outcome.RUNNING
@@ -530,7 +531,7 @@ def _path_chunk(lanes: Lane, args: Args, rules: Rules, *, loss: Loss, choice: Ma
 
 @partial(jax.jit, static_argnames=("choice",))
 def _path_starts(x0: Array, first: Array, root: Array, rules: Rules, *, choice: MakesOptimizer) -> Lane:
-    optimizer = choice.build(rules.learning_rate)
+    optimizer = choice.build(rules.numbers)
 
     def start(x: Array, slot: Array) -> Lane:
         noise = key(root, Purpose.NOISE, first + slot)

@@ -1,4 +1,4 @@
-"""Optimizers by name: any of optax's, with its own arguments and schedules."""
+"""Optimizers by name: any of optax's and a few of our own, with their arguments, schedules and noise."""
 
 import functools
 import inspect
@@ -13,7 +13,10 @@ import optax
 import optax.contrib
 from jax import Array
 
+from mnemo_jax import noise
 from mnemo_jax.errors import UserError, did_you_mean
+from mnemo_jax.gradient_flow import gradient_flow
+from mnemo_jax.second_order import newton, saddle_free_newton
 
 Value = float | int | bool | str | None
 
@@ -29,6 +32,19 @@ REFUSED = {
     "sophia": "it wants a diagonal Hessian estimated from data",
 }
 """Optimizers of optax that cannot drive a descent here, with the reason."""
+
+OWN: dict[str, Callable[..., optax.GradientTransformation]] = {
+    made.__name__: made for made in (newton, saddle_free_newton, gradient_flow)
+}
+"""Optimizers that optax has not."""
+
+TRACED = ("learning_rate", "momentum", "damping", "noise.scale", "noise.temperature", "noise.radius", "noise.below")
+"""Numbers that a compiled program takes as arguments, so that others need no compilation.
+
+Not among them are decay rates near one, such as Adam's: programs have 1 - b2 rounded to their own precision then.
+"""
+
+Numbers = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,32 +65,40 @@ class Optimizer:
     """One of optax's optimizers by its name; equal choices are equal objects, so they compile once.
 
     Attributes:
-        name: optax's name.
+        name: optax's name, or one of ``OWN``.
         learning_rate: a positive number, a `Schedule`, or None where the optimizer has a default of its own.
-        args: its other arguments.
+        args: its other arguments, and those of the noise around it as ``noise.kind``, ``noise.scale``, ...
     """
 
     name: str
     learning_rate: float | Schedule | None = None
     args: tuple[tuple[str, Value | Schedule], ...] = ()
 
-    def traced(self) -> "Optimizer":
-        """Return what a program is compiled for: the choice without a number as learning rate, which is traced."""
-        return replace(self, learning_rate=None) if isinstance(self.learning_rate, float) else self
+    def numbers(self) -> dict[str, float]:
+        """Return the numbers that a compiled program takes as arguments."""
+        whole = {"learning_rate": self.learning_rate, **dict(self.args)}
+        return {key: value for key, value in whole.items() if isinstance(value, float) and key in TRACED}
 
-    def build(self, learning_rate: Array | None = None) -> optax.GradientTransformationExtraArgs:
-        """Return the transformation; a number given as ``learning_rate`` (it may be traced) replaces the choice's."""
-        made = {k: v.build() if isinstance(v, Schedule) else v for k, v in self.args}
-        if isinstance(self.learning_rate, Schedule):
-            made["learning_rate"] = self.learning_rate.build()
-        elif learning_rate is not None:
-            made["learning_rate"] = learning_rate
-        elif self.learning_rate is not None:
-            made["learning_rate"] = self.learning_rate
+    def traced(self) -> "Optimizer":
+        """Return what a program is compiled for: the choice without those numbers."""
+        numbers = self.numbers()
+        args = tuple((key, None if key in numbers else value) for key, value in self.args)
+        return replace(self, learning_rate=None if "learning_rate" in numbers else self.learning_rate, args=args)
+
+    def build(self, numbers: Numbers | None = None) -> optax.GradientTransformationExtraArgs:
+        """Return the transformation; ``numbers`` (they may be traced) replace the choice's own."""
+        whole = {"learning_rate": self.learning_rate, **dict(self.args), **(numbers or {})}
+        made = {key: value.build() if isinstance(value, Schedule) else value for key, value in whole.items()}
+        if made["learning_rate"] is None:
+            del made["learning_rate"]
+        around = {key.removeprefix("noise."): made.pop(key) for key in whole if key.startswith("noise.")}
         factory = factories()[self.name]
         if "key" in inspect.signature(factory).parameters and not {"key", "seed"} & set(made):
             made["key"] = jax.random.key(0)  # replaced by each lane's own
-        return optax.with_extra_args_support(factory(**made))
+        transformation = optax.with_extra_args_support(factory(**made))
+        if not around:
+            return transformation
+        return noise.KINDS[around.pop("kind")](transformation, made.get("learning_rate"), **around)
 
 
 @dataclass(frozen=True)
@@ -85,13 +109,17 @@ class Transformation:
     learning_rate: None = None
     name: str = "custom"
 
+    def numbers(self) -> dict[str, float]:
+        """Return no numbers: the transformation holds them itself."""
+        return {}
+
     def traced(self) -> "Transformation":
-        """Return the transformation, which holds its numbers itself."""
+        """Return the transformation."""
         return self
 
-    def build(self, learning_rate: Array | None = None) -> optax.GradientTransformationExtraArgs:
+    def build(self, numbers: Numbers | None = None) -> optax.GradientTransformationExtraArgs:
         """Return the transformation itself."""
-        del learning_rate
+        del numbers
         return optax.with_extra_args_support(self.transformation)
 
 
@@ -100,8 +128,8 @@ Choice = TypeVar("Choice", Optimizer, Transformation)
 
 @functools.cache
 def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
-    """Return every optimizer of optax by name: what takes a learning rate, or is one of its few without."""
-    found: dict[str, Callable[..., optax.GradientTransformation]] = {}
+    """Return every optimizer by name: of optax what takes a learning rate, or is one of its few without, and ours."""
+    found = dict(OWN)
     for module in (optax.contrib, optax):
         for name, member in vars(module).items():
             if name.startswith(("_", "scale_", "inject_")) or not isinstance(member, FunctionType | functools.partial):
@@ -119,6 +147,7 @@ def parse(table: Mapping[str, Any]) -> Optimizer:
     """
     rest = dict(table)
     name = rest.pop("name", "sgd")
+    around = _noise(rest.pop("noise", None))
     known = factories()
     if not isinstance(name, str) or name not in known:
         raise UserError(f"optimizer.name: no optimizer of optax is called {name!r}{did_you_mean(str(name), known)}")
@@ -134,7 +163,34 @@ def parse(table: Mapping[str, Any]) -> Optimizer:
         if isinstance(rate, bool | str) or not 0 < rate < float("inf"):
             raise UserError(f"optimizer.learning_rate: {rate!r} is not a positive number")
         rate = float(rate)
-    return checked(Optimizer(name, rate, tuple(sorted(values.items()))))
+    return checked(Optimizer(name, rate, tuple(sorted((values | around).items()))))
+
+
+def _noise(table: Any) -> dict[str, Value]:
+    """Return the arguments of ``[optimizer.noise]`` by their dotted keys.
+
+    Raises:
+        UserError: no such kind of noise, an unknown, missing or negative argument.
+    """
+    if table is None:
+        return {}
+    kind = table.get("kind") if isinstance(table, Mapping) else table
+    if not isinstance(table, Mapping) or kind not in noise.KINDS:
+        known = ", ".join(noise.KINDS)
+        raise UserError(f"optimizer.noise.kind: {kind!r} is none of {known}{did_you_mean(str(kind), noise.KINDS)}")
+    wanted = [name for name, p in inspect.signature(noise.KINDS[kind]).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for key in (*table, *wanted):
+        if key not in ("kind", *wanted):
+            raise UserError(f"optimizer.noise.{key}: {kind} noise has no such argument{did_you_mean(key, wanted)}")
+        if key not in table:
+            raise UserError(f"optimizer.noise.{key}: is missing; {kind} noise needs {', '.join(wanted)}")
+        value = table[key]
+        whole = key == "every"
+        if key != "kind" and (isinstance(value, bool) or not isinstance(value, int if whole else int | float)):
+            raise UserError(f"optimizer.noise.{key}: {value!r} is no {'whole ' if whole else ''}number")
+        if key != "kind" and not 0 <= value < float("inf"):
+            raise UserError(f"optimizer.noise.{key}: {value!r} is negative or not finite")
+    return {f"noise.{k}": v if k in ("kind", "every") else float(v) for k, v in table.items()}
 
 
 def takes_learning_rate(name: str) -> bool:
@@ -154,13 +210,15 @@ def checked(optimizer: Choice) -> Choice:
     wants = isinstance(optimizer, Optimizer) and optimizer.learning_rate is None and takes_learning_rate(optimizer.name)
 
     def once(x: Array) -> Array:
-        made = optimizer.build(jnp.float32(0.1) if wants else None)
+        made = optimizer.build({"learning_rate": jnp.float32(0.1)} if wants else None)
         state = made.init(x)
         out, _ = made.update(x, state, x, value=x[0], grad=x, value_fn=lambda y: y @ y)
         return out
 
     try:
         jax.eval_shape(once, x)
+    except ImportError as error:
+        raise UserError(f"optimizer: {optimizer.name} needs diffrax; install 'mnemo_jax[flow]'") from error
     except Exception as error:  # optax raises whatever its arguments lead to
         reason = str(error).strip().split("\n", 1)[0]
         raise UserError(f"optimizer: optax's {optimizer.name} does not take these arguments: {reason}") from error

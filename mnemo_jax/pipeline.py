@@ -214,7 +214,6 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
     tolerance = _grad_tol(plan, float(gradient), warn)
     below = jnp.asarray((STALL * gradient) ** 2, dtype)
-    rate = plan.optimizer.learning_rate
     rules = Rules(
         grad_tol=jnp.asarray(tolerance if tolerance > 0 else -1.0, dtype),
         max_steps=jnp.int32(plan.stop.max_steps or 0),
@@ -222,7 +221,7 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
         reach=jnp.asarray(plan.stop.escape_radius * 0.5 * (high - low), dtype),
         stall_below=below,
         stall_above=4.0 * below,
-        learning_rate=jnp.asarray(rate, dtype) if isinstance(rate, float) else None,
+        numbers={key: jnp.asarray(value, dtype) for key, value in plan.optimizer.numbers().items()},
     )
     period = np.where(landscape.periodic, high - low, 0.0)
     metric = Metric(low, period, float(scales.length), float(curvature))

@@ -55,7 +55,7 @@ def rules(dim, *, rate=0.01, tol=1e-8, steps=5000, reach=100.0, below=1e-3, dtyp
         reach=jnp.full(dim, reach, dtype),
         stall_below=jnp.asarray(below**2, dtype),
         stall_above=jnp.asarray(4 * below**2, dtype),
-        learning_rate=jnp.asarray(rate, dtype),
+        numbers={"learning_rate": jnp.asarray(rate, dtype)},
     )
 
 
@@ -268,8 +268,8 @@ def test_path_ends_where_the_engine_does():
 class Momentum:
     """An optimizer with memory: what a lane remembers must not reach the next start it takes."""
 
-    def build(self, learning_rate):
-        return optax.with_extra_args_support(optax.sgd(learning_rate, momentum=0.9))
+    def build(self, numbers):
+        return optax.with_extra_args_support(optax.sgd(numbers["learning_rate"], momentum=0.9))
 
 
 def test_a_refilled_lane_forgets():

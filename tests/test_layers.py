@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
-    {"errors", "types", "keys", "clock", "lanes", "stretch", "cycles"},
+    {"errors", "types", "keys", "clock", "lanes", "stretch", "cycles", "noise", "second_order", "gradient_flow"},
     {"landscape", "devices", "native", "tiles", "spectrum"},
     {"calculus"},
     {"losses", "starts", "optimizers", "stopping"},

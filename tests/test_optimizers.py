@@ -57,7 +57,7 @@ def ends(choice, rate=None, *, x0=STARTS, first=FIRST, seed=0):
         reach=jnp.full(3, 1e9),
         stall_below=jnp.float64(0.0),
         stall_above=jnp.float64(0.0),
-        learning_rate=None if rate is None else jnp.float64(rate),
+        numbers={} if rate is None else {"learning_rate": jnp.float64(rate)},
     )
     done, _, _ = descend(
         jnp.asarray(x0),
