@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as choice
 
@@ -53,6 +53,21 @@ class TileTable:
 
 
 @choice(frozen=True, kw_only=True, config=STRICT)
+class CompareTable:
+    """``[compare]``: which optimizers are held against the gradient flow.
+
+    Attributes:
+        optimizers: tables as ``[optimizer]``, each with an optional ``label``; the config's own when there are none.
+        rtol: tolerance of the flow, relative and absolute.
+        sample: starts on which the flow is confirmed at a tolerance 100 times tighter.
+    """
+
+    optimizers: tuple[dict[str, Any], ...] = ()
+    rtol: Annotated[float, Gt(0), Le(1e-3)] = 1e-10
+    sample: Annotated[int, Ge(1), Le(100_000)] = 1024
+
+
+@choice(frozen=True, kw_only=True, config=STRICT)
 class Config:
     """One run as a config file says it."""
 
@@ -68,6 +83,8 @@ class Config:
     observables: dict[str, str] = Field(default_factory=dict)
     until: Until | None = None
     search: Seeking = Field(default_factory=Seeking)
+    sweep: dict[str, Any] = Field(default_factory=dict)
+    compare: CompareTable = Field(default_factory=CompareTable)
 
 
 def schema() -> dict[str, Any]:

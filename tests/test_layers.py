@@ -24,9 +24,10 @@ LAYERS = (
     {"record", "finish", "found"},
     {"pipeline", "search"},
     {"find"},
-    {"api", "again", "tune", "doctor", "query"},
+    {"branches", "stability"},
+    {"api", "again", "tune", "doctor", "query", "sweep", "compare"},
     {"figures", "terminal"},
-    {"terminal_search"},
+    {"terminal_search", "terminal_several"},
     {"cli"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
