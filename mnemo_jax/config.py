@@ -258,7 +258,7 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
             precision=config.precision,
             observables={name: _observable(name, path) for name, path in config.observables.items()},
             until=config.until,
-            table=TypeAdapter(Config).dump_python(config, mode="json", exclude_none=True),
+            table=TypeAdapter(Config).dump_python(config, mode="json", exclude_none=True, exclude={"sweep", "compare"}),
         )
         drawer(made.starts, landscape, made.seed)
     except ValidationError as error:
