@@ -37,6 +37,7 @@ class LossTable:
     periodic: bool | tuple[bool, ...] | None = None
     symmetry: tuple[Symmetry, ...] | None = None
     learning_rate: float | None = None
+    data: tuple[str, ...] | None = None
 
 
 @choice(frozen=True, kw_only=True, config=STRICT)
@@ -311,6 +312,7 @@ def _built_in(table: LossTable) -> Landscape:
             ("periodic", table.periodic),
             ("symmetries", table.symmetry),
             ("learning_rate", table.learning_rate),
+            ("data", table.data),
         )
         if value is not None
     }
@@ -331,6 +333,7 @@ def _own(table: LossTable, function: Any, dim: int, name: str) -> Landscape:
         name=name,
         formula=name,
         args=table.args,
+        data=table.data or (),
         learning_rate=table.learning_rate,
         periodic=table.periodic or (),  # type: ignore[arg-type]
         symmetries=table.symmetry or (),
