@@ -25,7 +25,7 @@ from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.finish import finish, gather, is_sure
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label
-from mnemo_jax.plan import DENSE, Plan
+from mnemo_jax.plan import Plan
 from mnemo_jax.polish import Scales
 from mnemo_jax.record import Record, load
 from mnemo_jax.starts import Draw, Uniform, drawer
@@ -95,10 +95,6 @@ def run(
     """
     clock = Clock({} if imported is None else {"import": imported})
     with jax.enable_x64(True), devices_for(plan, devices) as workers:
-        if plan.landscape.dim > DENSE:
-            raise UserError(
-                f"loss.dim: {plan.landscape.dim} is above {DENSE}; points of so many coordinates are not classified yet"
-            )
         folder = folder_of(plan, out, fresh)
         if (folder / "summary.json").exists():
             return load(folder)

@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass as choice
 
 from mnemo_jax.calculus import check_observable, loss_of
 from mnemo_jax.errors import UserError
+from mnemo_jax.generators import check_images
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation, takes_learning_rate
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, is_independent
@@ -79,8 +80,12 @@ class Plan:
         """Refuse what does not fit together, before anything is computed.
 
         Raises:
-            UserError: an observable is no scalar function of a point, or ``until`` cannot be told.
+            UserError: the loss has too many coordinates, or not the declared periods and symmetries; an observable is
+                no scalar function of a point; ``until`` cannot be told.
         """
+        if self.landscape.dim > DENSE:
+            raise UserError(f"loss.dim: {self.landscape.dim} is above {DENSE}; Hessians are written out up to there")
+        check_images(self.landscape, self.precision)
         with jax.enable_x64(True):
             for name, function in self.observables.items():
                 check_observable(name, function, self.landscape.dim)

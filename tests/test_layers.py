@@ -13,7 +13,7 @@ LAYERS = (
     {"losses", "starts", "optimizers", "stopping"},
     {"descent", "polish"},
     {"seek", "flow"},
-    {"critical", "degenerate", "symmetry", "estimates"},
+    {"critical", "degenerate", "symmetry", "generators", "estimates"},
     {"catalogue", "orbits"},
     {"families", "faces", "pathways"},
     {"audit"},
