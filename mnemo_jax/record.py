@@ -1,6 +1,7 @@
 """A finished run, read from its folder."""
 
 import html
+import reprlib
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from mnemo_jax import store
 from mnemo_jax.catalogue import Table
-from mnemo_jax.errors import UserError
+from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.tables import KINDS, listed, points_of
 
 TOP = 1000
@@ -111,6 +112,9 @@ class Record:
         """Yield the rows of `starts` a whole block at a time, for runs that do not fit into memory."""
         for block, path in self.blocks(first):
             table = self._labelled(store.read_table(path), block)
+            for column in columns:
+                if column not in table.column_names:
+                    raise UserError(f"starts: no column {column!r}{did_you_mean(str(column), table.column_names)}")
             yield table.select(list(columns)) if columns else table
 
     def stalls(self, first: int | None = None) -> pa.Table:
@@ -274,7 +278,10 @@ def load(run: str | Path) -> Record:
     Raises:
         UserError: there is no such record, it is unfinished, or a newer mnemo_jax wrote it.
     """
-    folder = Path(run)
+    try:
+        folder = Path(run)
+    except TypeError as error:
+        raise UserError(f"{reprlib.repr(run)}: is not the path of a folder") from error
     if not (folder / "provenance.json").exists():
         raise UserError(f"{folder}: is not the folder of a run")
     if (schema := newer_schema(folder)) is not None:

@@ -7,10 +7,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
-    {"errors", "types", "keys", "clock", "lanes", "stretch"},
-    {"landscape", "devices", "native", "tiles", "spectrum"},
+    {"errors", "keys", "clock", "lanes", "stretch"},
+    {"choices"},
+    {"types"},
+    {"landscape", "devices", "native", "tiles"},
     {"calculus"},
-    {"losses", "starts", "optimizers", "stopping"},
+    {"losses", "starts", "optimizers", "stopping", "spectrum"},
     {"descent", "polish"},
     {"seek", "flow"},
     {"critical", "degenerate", "symmetry", "generators", "estimates"},
