@@ -134,6 +134,18 @@ def values(x: Array, args: Args, *, loss: Loss) -> Array:
 
 
 @partial(jax.jit, static_argnames=("loss",))
+def gradients(x: Array, args: Args, *, loss: Loss) -> Array:
+    """Return the gradients ``[n, d]`` at points ``x [n, d]``."""
+    return jax.vmap(jax.grad(loss), in_axes=(0, None))(x, args)
+
+
+@partial(jax.jit, static_argnames=("loss",))
+def hessians(x: Array, args: Args, *, loss: Loss) -> Array:
+    """Return the Hessians ``[n, d, d]`` at points ``x [n, d]``."""
+    return jax.vmap(hessian(loss), in_axes=(0, None))(x, args)
+
+
+@partial(jax.jit, static_argnames=("loss",))
 def typical_norms(x: Array, few: Array, args: Args, *, loss: Loss) -> tuple[Array, Array]:
     """Return the medians of the finite gradient norms at ``x [n, d]`` and Hessian norms at ``few [m, d]``.
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import mnemo_jax as mnemo
-from mnemo_jax import faces, flow, losses, orbits, seek, store
+from mnemo_jax import faces, flow, losses, orbits, search, seek, store
 from mnemo_jax.calculus import loss_of, typical_norms
+from mnemo_jax.catalogue import Metric
+from mnemo_jax.labelling import Judge
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.polish import Scales
 from mnemo_jax.types import Kind, Outcome
@@ -279,6 +281,32 @@ def test_a_search_does_not_depend_on_its_company():
     whole = seek.sought(x, free, np.zeros(2), args, scales, loss=loss)
     part = seek.sought(x[::-1], free, np.zeros(2), args, scales, loss=loss)
     assert whole.x.tobytes() == part.x[::-1].tobytes()
+
+
+@pytest.mark.usefixtures("x64")
+def test_descents_of_searches_compile_once_and_end_where_they_should():
+    """Down x^2 + y^2 a step is 1/100 of the box, until the gradient is small."""
+    traced = []
+
+    def bowl(x):
+        traced.append(x)
+        return jnp.sum(x**2)
+
+    landscape = Landscape(loss=bowl, dim=2, lower=(-1.0,), upper=(1.0,))
+    loss, args, scales = space(landscape)
+    metric = Metric(np.full(2, -1.0), np.zeros(2), 1.0, 1.0)
+    judge = Judge(landscape, loss, args, scales, metric, None, 1e-8)
+    x, steps = np.random.default_rng(0).uniform(-1.0, 1.0, (60, 2)), np.arange(60)
+    ends = search._descended(judge, x, steps)
+    far = np.linalg.norm(x, axis=1)
+    gone = far - np.linalg.norm(ends, axis=1)
+    free = far - 0.01 * steps > 0.02
+    np.testing.assert_allclose(gone[free], 0.01 * steps[free], atol=1e-12)
+    assert np.all(np.linalg.norm(ends[~free], axis=1) < 0.03)
+    before = len(traced)
+    again = search._descended(judge, x[:33], steps[:33])  # as many as are filled up to the same tile
+    assert len(traced) == before
+    np.testing.assert_array_equal(again, ends[:33])
 
 
 @pytest.mark.usefixtures("x64")
