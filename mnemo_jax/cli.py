@@ -149,10 +149,9 @@ def list_(
 @guarded
 def show(run: Run, json_: Json = False, top: Top = None) -> None:
     """Print what a run or a search found."""
-    from mnemo_jax.found import CriticalPoints, is_search
-    from mnemo_jax.record import load
+    from mnemo_jax.found import opened
 
-    _shown(CriticalPoints(run) if is_search(run) else load(run), json_, top)
+    _shown(opened(run), json_, top)
 
 
 @app.command()
@@ -160,10 +159,11 @@ def show(run: Run, json_: Json = False, top: Top = None) -> None:
 def figures(run: Run) -> None:
     """Draw the figures of a run or a search into its folder, as SVG and PNG."""
     from mnemo_jax.figures import draw, draw_search
-    from mnemo_jax.found import CriticalPoints, is_search
-    from mnemo_jax.record import load
+    from mnemo_jax.found import opened
+    from mnemo_jax.record import Record
 
-    for path in draw_search(CriticalPoints(run)) if is_search(run) else draw(load(run)):
+    record = opened(run)
+    for path in draw(record) if isinstance(record, Record) else draw_search(record):
         typer.echo(str(path))
 
 
@@ -273,12 +273,13 @@ def _warn(sentence: str) -> None:
 
 
 def _shown(record: Any, json_: bool, top: int | None) -> None:
-    from mnemo_jax import record as records
     from mnemo_jax import terminal
+    from mnemo_jax.record import Record
+    from mnemo_jax.tables import TOP
 
     if json_:
-        _print(record.json(records.TOP if top is None else top))
-    elif isinstance(record, records.Record):
+        _print(record.json(TOP if top is None else top))
+    elif isinstance(record, Record):
         terminal.show(record, terminal.ROWS if top is None else top)
     else:
         from mnemo_jax import terminal_search

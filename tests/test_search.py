@@ -12,6 +12,7 @@ import mnemo_jax as mnemo
 from mnemo_jax import faces, flow, losses, orbits, search, seek, store
 from mnemo_jax.calculus import loss_of, typical_norms
 from mnemo_jax.catalogue import Metric
+from mnemo_jax.found import opened
 from mnemo_jax.labelling import Judge
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.polish import Scales
@@ -257,6 +258,15 @@ def test_the_record_opens_and_says_the_same(out):
     assert sum(point["count"] for point in told["catalogue"]) == told["outcomes"]["converged"]
     with pytest.raises(mnemo.UserError, match="record of a search"):
         mnemo.load(found.path)
+    assert opened(found.path).json() == mnemo.CriticalPoints(str(found.path)).json() == found.json()
+    run = mnemo.survey("himmelblau", starts=20, out=out, devices=1)
+    assert opened(run.path).json() == mnemo.load(run.path).json()
+    for folder in (run.path, out / "nowhere"):
+        with pytest.raises(mnemo.UserError, match="is not the folder of a finished search"):
+            mnemo.CriticalPoints(folder)
+    store.write_json(found.path / "provenance.json", found.provenance | {"schema": store.SCHEMA + 1})
+    with pytest.raises(mnemo.UserError, match="has schema 2, and this mnemo_jax reads up to 1"):
+        opened(found.path)
 
 
 @pytest.mark.usefixtures("x64")
