@@ -170,11 +170,18 @@ def figures(run: Run) -> None:
 @app.command()
 @guarded
 def query(
-    sql: Annotated[str, typer.Argument(help="SQL over the views starts, catalogue and stalls.", show_default=False)],
-    runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs; all in runs/ when none.")] = None,
+    sql: Annotated[
+        str, typer.Argument(help="SQL over views such as starts, catalogue and searches.", show_default=False)
+    ],
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of runs and searches; all in runs/ when none.")
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Ask a question in SQL over the files of runs. "DESCRIBE starts" lists the columns of a view (DuckDB)."""
+    """Ask a question in SQL (DuckDB) over the files of runs and searches. "DESCRIBE starts" lists a view's columns.
+
+    Runs have the views starts, stalls and catalogue; searches have searches, pathways and catalogue.
+    """
     from mnemo_jax.query import ask
     from mnemo_jax.store import strict
 

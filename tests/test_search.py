@@ -16,6 +16,7 @@ from mnemo_jax.found import opened
 from mnemo_jax.labelling import Judge
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.polish import Scales
+from mnemo_jax.query import ask
 from mnemo_jax.types import Kind, Outcome
 
 
@@ -267,6 +268,25 @@ def test_the_record_opens_and_says_the_same(out):
     store.write_json(found.path / "provenance.json", found.provenance | {"schema": store.SCHEMA + 1})
     with pytest.raises(mnemo.UserError, match="has schema 2, and this mnemo_jax reads up to 1"):
         opened(found.path)
+
+
+def test_searches_are_queried_as_runs_are(tmp_path):
+    found = mnemo.find_critical_points("himmelblau", out=tmp_path)
+    run = mnemo.survey("himmelblau", starts=50, out=tmp_path, devices=1)
+    labels = ask(
+        "SELECT label, count(*) AS n FROM searches WHERE label >= 0 GROUP BY label ORDER BY label", [found.path]
+    )
+    assert labels["n"].to_pylist() == found.catalogue.count[found.catalogue.count > 0].tolist()
+    joined = "FROM pathways p JOIN catalogue c ON c.label = p.saddle"
+    heights = ask(f"SELECT c.kind, p.barrier0 >= 0 AS up {joined} WHERE minimum0 IS NOT NULL", [found.path])
+    assert set(heights["kind"].to_pylist()) == {"saddle"}
+    assert all(heights["up"].to_pylist())
+    sizes = ask("SELECT run, count(*) AS n FROM catalogue GROUP BY run", folder=tmp_path).to_pylist()
+    assert {row["run"]: row["n"] for row in sizes} == {r.path.name: len(r.catalogue.x) for r in (found, run)}
+    assert ask("SELECT count(*) AS n FROM starts", folder=tmp_path).to_pylist() == [{"n": 50}]
+    for view, folder, there in (("starts", found, "catalogue, pathways, searches"), ("pathways", run, "catalogue, st")):
+        with pytest.raises(mnemo.UserError, match=rf"{view} does not exist.*\(views here: {there}"):
+            ask(f"SELECT * FROM {view}", [folder.path])
 
 
 @pytest.mark.usefixtures("x64")
