@@ -5,9 +5,10 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -16,20 +17,21 @@ from mnemo_jax.calculus import loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.landscape import Landscape
-from mnemo_jax.optimizers import Optimizer, Transformation, checked
+from mnemo_jax.optimizers import Optimizer, Transformation, checked, parse
 from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_name
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, drawer
 from mnemo_jax.stopping import Seeking, Stop, Until
 from mnemo_jax.types import Tile
 
+Asked = TypeVar("Asked")
 Starts = int | np.ndarray | jax.Array | Uniform | Normal | Grid | Sobol | Points
 
 
 def survey(
     landscape: Landscape | str,
     *,
-    optimizer: str | Optimizer | optax.GradientTransformation = "sgd",
+    optimizer: str | Mapping[str, Any] | Optimizer | optax.GradientTransformation = "sgd",
     learning_rate: float | None = None,
     starts: Starts = 10_000,
     seed: int = 0,
@@ -51,7 +53,8 @@ def survey(
 
     Args:
         landscape: the loss and its box, or the name of a built-in one.
-        optimizer: an optax optimizer's name, an `Optimizer`, or an optax transformation.
+        optimizer: an optimizer's name, a table such as a config's ``[optimizer]``, an `Optimizer`, or an optax
+            transformation.
         learning_rate: step size for an optimizer given by name; plain ``sgd`` has the landscape's own as default.
         starts: a number of uniform starts in the box, points ``[n, d]`` themselves, or a choice from
             `mnemo_jax.starts`.
@@ -76,7 +79,7 @@ def survey(
         UserError: what is asked for does not exist or does not fit together.
         MnemoError: the record cannot be written.
     """
-    landscape = _landscape(landscape, precision, seed)
+    landscape = _landscape(landscape, precision)
     platform = jax.devices()[0].platform
     plan = Plan(
         name=_folder_name(name or landscape.name),
@@ -84,16 +87,15 @@ def survey(
         loss={"function": function_name(landscape.loss)},
         starts=_starts(starts),
         optimizer=complete(_optimizer(optimizer, learning_rate), landscape),
-        stop=complete_stop(stop or Stop(), landscape),
-        tile=tile or default_tile(landscape.dim, platform),
-        recording=recording or Recording(),
-        seed=seed,
+        stop=complete_stop(_choice("stop", stop, Stop) or Stop(), landscape),
+        tile=_choice("tile", tile, Tile) or default_tile(landscape.dim, platform),
+        recording=_choice("recording", recording, Recording) or Recording(),
+        seed=_seed(seed),
         precision=precision,
         observables=observables or {},
-        until=until,
+        until=_choice("until", until, Until),
     )
-    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="mnemo-"))
-    return pipeline.run(plan, folder, devices=devices, fresh=fresh, report=report or (lambda _: None), warn=_warn)
+    return pipeline.run(plan, _folder(out), devices=devices, fresh=fresh, report=report or (lambda _: None), warn=_warn)
 
 
 def find_critical_points(
@@ -127,8 +129,8 @@ def find_critical_points(
         UserError: what is asked for does not exist or does not fit together.
         MnemoError: the record cannot be written.
     """
-    landscape = _landscape(landscape, "float64", seed)
-    given = Uniform(count=1) if starts is None else _starts(np.atleast_2d(starts))
+    landscape = _landscape(landscape, "float64")
+    given = Uniform(count=1) if starts is None else _points(starts)
     number = count(given, landscape)  # says what is wrong with points that do not fit
     plan = Plan(
         name=_folder_name(name or landscape.name),
@@ -139,72 +141,105 @@ def find_critical_points(
         stop=complete_stop(Stop(), landscape),
         tile=default_tile(landscape.dim, jax.devices()[0].platform),
         recording=Recording(),
-        seed=seed,
-        search=seeking or Seeking(),
+        seed=_seed(seed),
+        search=_choice("seeking", seeking, Seeking) or Seeking(),
     )
-    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="mnemo-"))
     with jax.enable_x64(True):
-        points = None if starts is None else np.asarray(drawer(given, landscape, seed)(0, number))
+        points = None if starts is None else np.asarray(drawer(given, landscape, plan.seed)(0, number))
     if points is not None and not np.isfinite(points).all():
         raise UserError("starts: points with coordinates that are not finite")
-    return find.run(plan, folder, fresh=fresh, warn=_warn, starts=points)
+    return find.run(plan, _folder(out), fresh=fresh, warn=_warn, starts=points)
 
 
-def _landscape(landscape: Landscape | str, precision: str, seed: int) -> Landscape:
-    """Return the landscape asked for, after checking that its loss is a pure scalar function and the seed a number."""
+def _landscape(landscape: Landscape | str, precision: str) -> Landscape:
+    """Return the landscape asked for, after checking that its loss is a pure scalar function."""
     if isinstance(landscape, str):
         landscape = losses.build(landscape)
     if not isinstance(landscape, Landscape):
         raise UserError("landscape: give a Landscape (a loss with its dim, lower and upper) or a built-in loss's name")
     if precision not in ("float32", "float64"):
         raise UserError(f"precision: {precision!r} is neither 'float32' nor 'float64'")
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise UserError(f"seed: {seed!r} is not a whole number from 0 to 2**63 - 1")
     with jax.enable_x64(True):
         loss_of(landscape, precision)
     return landscape
+
+
+def _seed(seed: Any) -> int:
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise UserError(f"seed: {seed!r} is not a whole number from 0 to 2**63 - 1")
+    return int(seed)
+
+
+def _choice(key: str, given: Any, kind: type[Asked]) -> Asked | None:
+    """Return the choice given, or None where none is."""
+    if given is None or isinstance(given, kind):
+        return given
+    raise UserError(f"{key}: {reprlib.repr(given)} is no {kind.__name__}; give mnemo_jax.{kind.__name__}(...)")
+
+
+def _folder(out: Any) -> Path:
+    """Return the folder that receives the record's, a new one when ``out`` is None."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="mnemo-") if out is None else out)
+    except TypeError as error:
+        raise UserError(f"out: {reprlib.repr(out)} is not the path of a folder") from error
 
 
 def _warn(sentence: str) -> None:
     warnings.warn(sentence, stacklevel=4)
 
 
-def _folder_name(name: str) -> str:
+def _folder_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise UserError(f"name: {reprlib.repr(name)} is not a text")
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("-.")
     return kept[:60] or "loss"
 
 
-def _starts(starts: Starts) -> Uniform | Normal | Grid | Sobol | Points:
-    if isinstance(starts, int):
-        if starts < 1:
-            raise UserError(f"starts: {starts} is no number of starts; give 1 or more")
-        return Uniform(count=starts)
+def _starts(starts: Any) -> Uniform | Normal | Grid | Sobol | Points:
     if isinstance(starts, Uniform | Normal | Grid | Sobol | Points):
         return starts
+    if isinstance(starts, bool) or not isinstance(starts, int | np.integer):
+        return _points(starts, "neither a whole number of starts nor points")
+    if starts < 1:
+        raise UserError(f"starts: {starts} is no number of starts; give 1 or more")
+    return Uniform(count=int(starts))
+
+
+def _points(starts: Any, what: str = "no array of points") -> Points:
     try:
-        points = np.asarray(starts, dtype=np.float64)
+        points = np.asarray(starts)
     except (TypeError, ValueError):
         points = np.empty(())
-    if not points.ndim:
-        told = reprlib.repr(starts)
-        raise UserError(f"starts: {told} is neither a whole number of starts nor points [starts, coordinates]")
+    if not points.ndim or not (jnp.issubdtype(points.dtype, np.floating) or jnp.issubdtype(points.dtype, np.integer)):
+        raise UserError(f"starts: {reprlib.repr(starts)} is {what} [starts, coordinates]")
     if points.ndim != 2:
         raise UserError(f"starts: an array of shape {points.shape} is not [starts, coordinates]")
-    return Points(x=tuple(map(tuple, points.tolist())))
+    return Points(x=tuple(map(tuple, points.astype(np.float64).tolist())))
 
 
 def _optimizer(
-    optimizer: str | Optimizer | optax.GradientTransformation, learning_rate: float | None
+    optimizer: str | Mapping[str, Any] | Optimizer | optax.GradientTransformation, learning_rate: float | None
 ) -> Optimizer | Transformation:
     if isinstance(optimizer, str):
-        from mnemo_jax.optimizers import parse
-
-        given = {} if learning_rate is None else {"learning_rate": learning_rate}
-        return parse({"name": optimizer, **given})
+        return parse(_table(optimizer, learning_rate))
+    if isinstance(optimizer, Mapping):
+        return parse(optimizer if learning_rate is None else {**optimizer, "learning_rate": learning_rate})
     if learning_rate is not None:
         raise UserError("learning_rate: belongs inside the optimizer when that is not given by name")
     if isinstance(optimizer, Optimizer):
-        return optimizer
+        return parse(_table(optimizer.name, optimizer.learning_rate, optimizer.args))
     if isinstance(optimizer, optax.GradientTransformation):
         return checked(Transformation(optimizer))
     raise UserError(f"optimizer: {type(optimizer).__name__} is neither a name nor an optax transformation")
+
+
+def _table(name: str, learning_rate: Any, args: Any = ()) -> dict[str, Any]:
+    """Return what a config's table would say."""
+    try:
+        table = dict(args)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer.args: {reprlib.repr(args)} is not made of pairs (name, value)") from error
+    if noise := {key.removeprefix("noise."): table.pop(key) for key in list(table) if str(key).startswith("noise.")}:
+        table["noise"] = noise
+    return {"name": name} | table | ({} if learning_rate is None else {"learning_rate": learning_rate})

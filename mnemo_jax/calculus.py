@@ -52,6 +52,12 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
         UserError: the loss fails, returns no scalar or no float, or leaves the chosen precision.
     """
     dtype = jnp.dtype(dtype)
+    try:
+        hash(landscape.loss)  # programs are compiled for the function itself
+    except TypeError as error:
+        raise UserError(
+            f"loss: {landscape.name!r} is an object without a hash; give its class one, or a function"
+        ) from error
     args = {key: _cast(key, value, dtype) for key, value in landscape.args.items()}
     x = jax.ShapeDtypeStruct((landscape.dim,), dtype)
     loss = Loss(landscape.loss, landscape.unravel, scalar=False, data=landscape.data)
@@ -85,18 +91,21 @@ def _shape(loss: Loss, x: jax.ShapeDtypeStruct, args: Args, name: str) -> Any:
     return out
 
 
-def check_observable(name: str, function: Callable[..., Any], dim: int) -> None:
-    """Refuse an observable that is no pure function of a point ``[dim]`` to a scalar.
+def check_scalar(key: str, function: Callable[..., Any], *example: Any) -> None:
+    """Refuse what is no pure function of such arguments to a real scalar.
 
     Raises:
         UserError: what it returns, or how it fails.
     """
     try:
-        shape = jax.eval_shape(function, jax.ShapeDtypeStruct((dim,), jnp.float64)).shape
+        out = jax.eval_shape(function, *example)
     except Exception as error:  # whatever a user's function raises
-        raise UserError(f"observables.{name}: fails: {type(error).__name__}: {_first_line(error)}") from error
-    if shape != ():
-        raise UserError(f"observables.{name}: returns shape {shape}, not a scalar")
+        raise UserError(f"{key}: fails: {type(error).__name__}: {_first_line(error)}") from error
+    if not hasattr(out, "shape") or out.shape != ():
+        shape = f"shape {out.shape}" if hasattr(out, "shape") else type(out).__name__
+        raise UserError(f"{key}: returns {shape}, not a scalar")
+    if jnp.issubdtype(out.dtype, jnp.complexfloating):
+        raise UserError(f"{key}: returns {out.dtype}, not a real number")
 
 
 def _first_line(error: Exception) -> str:
@@ -108,6 +117,8 @@ def _cast(key: str, value: Any, dtype: Any) -> Array:
         array = jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise UserError(f"loss.args.{key}: {value!r} is neither a number nor an array of numbers") from error
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise UserError(f"loss.args.{key}: {value!r} is not real; give its two parts apart")
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) or array.dtype == jnp.int64 else array
 
 
@@ -132,6 +143,18 @@ def values(x: Array, args: Args, *, loss: Loss) -> Array:
 
 
 @partial(jax.jit, static_argnames=("loss",))
+def gradients(x: Array, args: Args, *, loss: Loss) -> Array:
+    """Return the gradients ``[n, d]`` at points ``x [n, d]``."""
+    return jax.vmap(jax.grad(loss), in_axes=(0, None))(x, args)
+
+
+@partial(jax.jit, static_argnames=("loss",))
+def hessians(x: Array, args: Args, *, loss: Loss) -> Array:
+    """Return the Hessians ``[n, d, d]`` at points ``x [n, d]``."""
+    return jax.vmap(hessian(loss), in_axes=(0, None))(x, args)
+
+
+@partial(jax.jit, static_argnames=("loss",))
 def typical_norms(x: Array, few: Array, args: Args, *, loss: Loss) -> tuple[Array, Array]:
     """Return the medians of the finite gradient norms at ``x [n, d]`` and Hessian norms at ``few [m, d]``.
 
@@ -152,5 +175,8 @@ def from_pytree(loss: Callable[..., Any], example: Any, **fields: Any) -> Landsc
 
     Other keywords are the fields of `Landscape`; ``dim`` follows from the example.
     """
-    flat, unravel = ravel_pytree(example)
+    try:
+        flat, unravel = ravel_pytree(example)
+    except TypeError as error:
+        raise UserError(f"example: holds what is no array of numbers: {_first_line(error)}") from error
     return Landscape(loss=loss, dim=flat.size, unravel=unravel, **fields)

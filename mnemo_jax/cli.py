@@ -195,10 +195,9 @@ def list_(
 @guarded
 def show(run: Run, json_: Json = False, top: Top = None) -> None:
     """Print what a run or a search found."""
-    from mnemo_jax.found import CriticalPoints, is_search
-    from mnemo_jax.record import load
+    from mnemo_jax.found import opened
 
-    _shown(CriticalPoints(run) if is_search(run) else load(run), json_, top)
+    _shown(opened(run), json_, top)
 
 
 @app.command()
@@ -206,12 +205,13 @@ def show(run: Run, json_: Json = False, top: Top = None) -> None:
 def figures(run: Run) -> None:
     """Draw the figures of a run, a search, a sweep or a comparison into its folder, as SVG and PNG."""
     from mnemo_jax.figures import draw, draw_search, draw_several
-    from mnemo_jax.found import CriticalPoints, is_search
-    from mnemo_jax.record import load
+    from mnemo_jax.found import opened
+    from mnemo_jax.record import Record
 
     paths = draw_several(run)
     if paths is None:
-        paths = draw_search(CriticalPoints(run)) if is_search(run) else draw(load(run))
+        record = opened(run)
+        paths = draw(record) if isinstance(record, Record) else draw_search(record)
     for path in paths:
         typer.echo(str(path))
 
@@ -219,11 +219,18 @@ def figures(run: Run) -> None:
 @app.command()
 @guarded
 def query(
-    sql: Annotated[str, typer.Argument(help="SQL over the views starts, catalogue and stalls.", show_default=False)],
-    runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs; all in runs/ when none.")] = None,
+    sql: Annotated[
+        str, typer.Argument(help="SQL over views such as starts, catalogue and searches.", show_default=False)
+    ],
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of runs and searches; all in runs/ when none.")
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Ask a question in SQL over the files of runs. "DESCRIBE starts" lists the columns of a view (DuckDB)."""
+    """Ask a question in SQL (DuckDB) over the files of runs and searches. "DESCRIBE starts" lists a view's columns.
+
+    Runs have the views starts, stalls and catalogue; searches have searches, pathways and catalogue.
+    """
     from mnemo_jax.query import ask
     from mnemo_jax.store import strict
 
@@ -322,12 +329,13 @@ def _warn(sentence: str) -> None:
 
 
 def _shown(record: Any, json_: bool, top: int | None) -> None:
-    from mnemo_jax import record as records
     from mnemo_jax import terminal
+    from mnemo_jax.record import Record
+    from mnemo_jax.tables import TOP
 
     if json_:
-        _print(record.json(records.TOP if top is None else top))
-    elif isinstance(record, records.Record):
+        _print(record.json(TOP if top is None else top))
+    elif isinstance(record, Record):
         terminal.show(record, terminal.ROWS if top is None else top)
     else:
         from mnemo_jax import terminal_search

@@ -4,26 +4,28 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as choice
+from pydantic.dataclasses import dataclass
 
 from mnemo_jax.calculus import loss_of
+from mnemo_jax.choices import UNKNOWN, reason
 from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Starts, Uniform, drawer
 from mnemo_jax.stopping import Seeking, Stop, Until
+from mnemo_jax.types import Tile
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 PerAxis = float | tuple[float, ...]
 
 
-@choice(frozen=True, kw_only=True, config=STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class LossTable:
     """``[loss]``: exactly one of ``name``, ``expression`` and ``function``, and what is known of it."""
 
@@ -40,7 +42,7 @@ class LossTable:
     data: tuple[str, ...] | None = None
 
 
-@choice(frozen=True, kw_only=True, config=STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class TileTable:
     """``[tile]``: the shape of the engine's inner program, keys left out taking the default for the loss."""
 
@@ -53,7 +55,7 @@ class TileTable:
     native: bool | None = None
 
 
-@choice(frozen=True, kw_only=True, config=STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class CompareTable:
     """``[compare]``: which optimizers are held against the gradient flow.
 
@@ -68,7 +70,7 @@ class CompareTable:
     sample: Annotated[int, Ge(1), Le(100_000)] = 1024
 
 
-@choice(frozen=True, kw_only=True, config=STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Config:
     """One run as a config file says it."""
 
@@ -175,7 +177,6 @@ def _value(text: str) -> Any:
 
 
 TAGS = ("uniform", "normal", "grid", "sobol", "points")
-UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 BRANCH = re.compile(r"float|int|bool|str|tuple\[.*\]")  # pydantic's names for the branches of a union
 
 
@@ -185,17 +186,12 @@ def _sentence(error: ValidationError) -> str:
     first = next((mistake for mistake in mistakes if mistake["type"] in UNKNOWN), mistakes[0])
     path = _path(first["loc"], first["type"] in UNKNOWN)
     key = ".".join(path) or "config"
-    match first["type"]:
-        case "unexpected_keyword_argument" | "extra_forbidden":
-            known = _keys(path[:-1], first["loc"])
-            return f"{key}: unknown key{did_you_mean(path[-1], known)}"
-        case "missing" | "missing_argument" | "missing_keyword_only_argument":
-            return f"{key}: is missing"
-        case "union_tag_invalid":
-            kind = first["input"].get("kind")
-            return f"{key}.kind: no kind of starts is called {kind!r}{did_you_mean(str(kind), TAGS)}"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{key}: {message}, got {json.dumps(first['input'], default=str)}"
+    if first["type"] in UNKNOWN:
+        return f"{key}: unknown key{did_you_mean(path[-1], _keys(path[:-1], first['loc']))}"
+    if first["type"] == "union_tag_invalid":
+        kind = first["input"].get("kind")
+        return f"{key}.kind: no kind of starts is called {kind!r}{did_you_mean(str(kind), TAGS)}"
+    return f"{key}: {reason(first)}"
 
 
 def _path(loc: tuple[int | str, ...], last_is_key: bool) -> list[str]:
@@ -236,16 +232,15 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
     import jax
 
     from mnemo_jax import optimizers
+    from mnemo_jax.losses.function import from_path
 
     try:
         landscape, words = _landscape(config.loss)
         with jax.enable_x64(True):
             loss_of(landscape, config.precision)
         optimizer = complete(optimizers.parse(config.optimizer), landscape)
-        given = {
-            key: value for key, value in vars(config.tile).items() if value is not None and not key.startswith("_")
-        }
-        default = default_tile(landscape.dim, platform)
+        given = {key: value for key, value in asdict(config.tile).items() if value is not None}
+        default = asdict(default_tile(landscape.dim, platform))
         made = Plan(
             name=config.name,
             landscape=landscape,
@@ -253,11 +248,11 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
             starts=config.starts,
             optimizer=optimizer,
             stop=complete_stop(config.stop, landscape),
-            tile=replace(default, **given),
+            tile=TypeAdapter(Tile).validate_python(default | given),
             recording=config.record,
             seed=config.seed,
             precision=config.precision,
-            observables={name: _observable(name, path) for name, path in config.observables.items()},
+            observables={name: from_path(path, f"observables.{name}") for name, path in config.observables.items()},
             until=config.until,
             table=TypeAdapter(Config).dump_python(config, mode="json", exclude_none=True, exclude={"sweep", "compare"}),
         )
@@ -338,30 +333,3 @@ def _own(table: LossTable, function: Any, dim: int, name: str) -> Landscape:
         periodic=table.periodic or (),  # type: ignore[arg-type]
         symmetries=table.symmetry or (),
     )
-
-
-RESERVED = (
-    "start",
-    "outcome",
-    "steps",
-    "point",
-    "stalls",
-    "stalled",
-    "final",
-    "x",
-    "loss",
-    "label",
-    "near",
-    "run",
-    "block",
-)
-
-
-def _observable(name: str, path: str) -> Any:
-    from mnemo_jax.losses.function import from_path
-
-    if not name.isidentifier():
-        raise UserError(f"observables.{name}: is not a name; use letters, digits and _")
-    if name in RESERVED:
-        raise UserError(f"observables.{name}: is a column of every record; choose another name")
-    return from_path(path, key=f"observables.{name}")

@@ -31,7 +31,7 @@ class Devices:
 
     def __init__(self, number: int | None = None, *, linear_algebra: bool = False) -> None:
         found = jax.local_devices()
-        if number is not None and not 1 <= number <= len(found):
+        if number is not None and (not isinstance(number, int) or not 1 <= number <= len(found)):
             raise UserError(f"--devices {number}: this process has {len(found)} {found[0].platform} device(s)")
         self.devices = found[:number]
         apart = self.platform != "cpu" or not (linear_algebra or jax.config.read("jax_cpu_enable_async_dispatch"))

@@ -3,18 +3,19 @@
 import itertools
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from mnemo_jax.calculus import Args, Loss, hessian
+from mnemo_jax.calculus import Args, Loss, gradients, hessians, values
 from mnemo_jax.catalogue import MERGE
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.polish import Scales, eigen_floor
 from mnemo_jax.seek import sought
+from mnemo_jax.tiles import in_tiles
 from mnemo_jax.types import Outcome
 
 DIMS = 4  # axes up to which every face is searched
 PER_FACE = 64  # starts for each dimension of a face
+TILE = 256  # points of the faces judged at once
 SAMPLED = 4096  # points of the boundary at which a box in more dimensions is sampled
 FLAT = 1e-8  # of the gradient scale, below which a normal derivative has no sure sign
 
@@ -89,20 +90,19 @@ def _judged(x: np.ndarray, free: np.ndarray, landscape: Landscape, args: Args, s
     """Keep the points at which the loss grows inward, or may, and count their negative eigenvalues in the face."""
     inward = np.where(x == np.asarray(landscape.lower), 1.0, -1.0)
     keep, index, sure = [], [], []
-    floor = float(eigen_floor(x.shape[1], scales))
-    for row, point in enumerate(x):
-        gradient, matrix = (np.asarray(f(point, args)) for f in (jax.grad(loss), hessian(loss)))
-        normal = (gradient * inward[row])[~free[row]]
-        flat = FLAT * float(scales.gradient)
+    floor, flat = float(eigen_floor(x.shape[1], scales)), FLAT * float(scales.gradient)
+    losses, slopes, matrices = in_tiles(
+        lambda x: (values(x, args, loss=loss), gradients(x, args, loss=loss), hessians(x, args, loss=loss)), TILE, x
+    )
+    for row, (slope, matrix) in enumerate(zip(slopes, matrices, strict=True)):
+        normal = (slope * inward[row])[~free[row]]
         if np.any(normal < -flat):
             continue
-        values = np.linalg.eigvalsh(matrix[np.ix_(free[row], free[row])])
+        spectrum = np.linalg.eigvalsh(matrix[np.ix_(free[row], free[row])])
         keep.append(row)
-        index.append(int(np.sum(values < 0)))
-        sure.append(bool(np.all(normal > flat) and np.all(np.abs(values) > floor)))
-    x = x[keep]
-    losses = np.array([float(loss(point, args)) for point in x])
-    return Edge(x, losses, np.array(index, np.int32), free[keep], np.array(sure, bool))
+        index.append(int(np.sum(spectrum < 0)))
+        sure.append(bool(np.all(normal > flat) and np.all(np.abs(spectrum) > floor)))
+    return Edge(x[keep], losses[keep], np.array(index, np.int32), free[keep], np.array(sure, bool))
 
 
 def points_inward(landscape: Landscape, args: Args, seed: int, *, loss: Loss) -> bool:
@@ -113,5 +113,5 @@ def points_inward(landscape: Landscape, args: Args, seed: int, *, loss: Loss) ->
     axis, side = draw.choice(np.flatnonzero(~closed(landscape)), SAMPLED), draw.integers(0, 2, SAMPLED)
     rows = np.arange(SAMPLED)
     x[rows, axis] = np.where(side == 1, high[axis], low[axis])
-    gradient = np.asarray(jax.jit(jax.vmap(jax.grad(loss), in_axes=(0, None)))(x, args))
+    gradient = np.asarray(gradients(x, args, loss=loss))
     return bool(np.all(gradient[rows, axis] * np.where(side == 1, 1.0, -1.0) > 0))

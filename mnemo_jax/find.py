@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,12 @@ from mnemo_jax.catalogue import cells
 from mnemo_jax.clock import Clock
 from mnemo_jax.errors import UserError
 from mnemo_jax.found import CriticalPoints
+from mnemo_jax.journal import note_end
 from mnemo_jax.labelling import Judge
 from mnemo_jax.pathways import Pathways
 from mnemo_jax.picture import picture
-from mnemo_jax.pipeline import Warn, begin, devices_for, folder_of, note, prepare
-from mnemo_jax.plan import DENSE, Plan
+from mnemo_jax.pipeline import Warn, begin, devices_for, folder_of, prepare
+from mnemo_jax.plan import Plan
 from mnemo_jax.search import WAYS, Looked, Search, search
 from mnemo_jax.stopping import Seeking
 from mnemo_jax.tables import KINDS, OUTCOMES, points_table
@@ -54,10 +54,6 @@ def run(
     """
     clock = Clock({} if imported is None else {"import": imported})
     with jax.enable_x64(True), devices_for(plan, 1) as workers:
-        if plan.landscape.dim > DENSE:
-            raise UserError(
-                f"loss.dim: {plan.landscape.dim} is above {DENSE}, beyond which Hessians are not written out"
-            )
         seeking = plan.search or Seeking()
         if starts is None and not seeking.count + seeking.along + seeking.heights:
             raise UserError("search: count, along and heights are all 0, so that nothing would be looked at")
@@ -73,7 +69,7 @@ def run(
             clock.lap("search")
             _write(plan, folder, found, judge)
             clock.lap("writing")
-            note(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.taken()})
+            note_end(folder, clock.taken())
     return CriticalPoints(folder)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mnemo_jax import store
+from mnemo_jax import journal, store
 from mnemo_jax.catalogue import Table
-from mnemo_jax.tables import KINDS, listed, points_of
-
-TOP = 1000
+from mnemo_jax.errors import UserError
+from mnemo_jax.record import Record, load
+from mnemo_jax.tables import KINDS, TOP, listed, points_of
 
 
 class CriticalPoints:
@@ -25,11 +25,11 @@ class CriticalPoints:
         provenance: versions, device and precision.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.summary: dict[str, Any] = store.read_json(path / "summary.json")
-        self.config: dict[str, Any] = store.read_json(path / "config.json")
-        self.provenance: dict[str, Any] = store.read_json(path / "provenance.json")
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not is_search(self.path):
+            raise UserError(f"{path}: is not the folder of a finished search")
+        self.summary, self.config, self.provenance = store.words_of(self.path)
 
     @cached_property
     def catalogue(self) -> Table:
@@ -54,13 +54,11 @@ class CriticalPoints:
     @cached_property
     def finished(self) -> datetime | None:
         """When the search was finished, None where its journal was lost."""
-        times = [entry["finished"] for entry in store.read_lines(self.path / "journal.jsonl") if "finished" in entry]
-        return datetime.fromisoformat(times[-1]) if times else None
+        return journal.finished(self.path)
 
     def seconds(self) -> dict[str, float]:
         """Return wall-clock seconds by stage."""
-        entries = store.read_lines(self.path / "journal.jsonl")
-        return next((dict(entry["seconds"]) for entry in reversed(entries) if "seconds" in entry), {})
+        return journal.seconds(self.path)
 
     def searches(self) -> pa.Table:
         """Return one row per search: ``way``, ``outcome``, ``steps``, ``gradient``, ``kernel``, ``label``, ``x``."""
@@ -73,20 +71,9 @@ class CriticalPoints:
     def points(self, top: int = TOP) -> list[dict[str, Any]]:
         """Return the catalogue as plain values, the ``top`` points with most searches, in canonical order."""
         table, shares = self.catalogue, self.summary["shares"]
-        rows = np.sort(np.argsort(-table.count, kind="stable")[:top])
-        return [
-            point
-            | {
-                "count": table.count[row],
-                "share": shares["share"][row],
-                "interval": shares["interval"][row],
-                "interval_simultaneous": shares["interval_simultaneous"][row],
-                "inside_box": self.inside_box[row],
-                "orbit": self.summary["orbits"][row],
-                "radius": table.radius[row],
-            }
-            for row, point in zip(rows, listed(table, rows), strict=True)
-        ]
+        more = {name: shares[name] for name in ("share", "interval", "interval_simultaneous")}
+        more |= {"inside_box": self.inside_box, "orbit": self.summary["orbits"], "radius": table.radius}
+        return listed(table, table.count, top, {"count": table.count} | more)
 
     def json(self, top: int = TOP) -> dict[str, Any]:
         """Return everything `mnemo search --json` prints, as plain values that are strict JSON."""
@@ -104,3 +91,12 @@ class CriticalPoints:
 def is_search(folder: Path) -> bool:
     """Whether a folder holds the record of a finished search."""
     return (folder / "summary.json").exists() and (folder / "pathways.parquet").exists()
+
+
+def opened(folder: Path) -> Record | CriticalPoints:
+    """Return the record of a finished run or search from its folder.
+
+    Raises:
+        UserError: as by `load`.
+    """
+    return CriticalPoints(folder) if is_search(folder) else load(folder)

@@ -1,16 +1,14 @@
 """A landscape: a loss together with what is known of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass as choice
 
+from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
-
-STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
 class KnownPoint(NamedTuple):
@@ -27,7 +25,7 @@ class KnownPoint(NamedTuple):
     nullity: int = 0
 
 
-@choice(frozen=True, kw_only=True, config=STRICT)
+@choice
 class Symmetry:
     """A group of maps of the coordinates that leave the loss unchanged.
 
@@ -82,28 +80,39 @@ class Landscape:
     data: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Spread single numbers over the axes, refuse an empty box and data that are none."""
+        """Make numbers plain ones, spread single ones over the axes, and refuse what does not fit together."""
+        dim = _whole("dim", self.dim, "a dimension; give 1 or more")
+        if not isinstance(self.args, Mapping):
+            raise _refused("args", self.args, "a dictionary of the loss's arguments")
+        plain: dict[str, Any] = {"dim": dim, "symmetries": _symmetries(self.symmetries, dim)}
+        plain |= {key: _per_axis(key, getattr(self, key), dim) for key in ("lower", "upper", "periodic")}
+        if self.learning_rate is not None:
+            plain["learning_rate"] = _positive("learning_rate", self.learning_rate)
+        if self.max_steps is not None:
+            plain["max_steps"] = _whole("max_steps", self.max_steps, "a number of steps; give 1 or more")
         _check_data(self.data, self.args)
-        if self.dim < 1:
-            raise UserError(f"loss.dim: {self.dim} is not a dimension; give 1 or more")
-        for key in ("lower", "upper", "periodic"):
-            object.__setattr__(self, key, _per_axis(key, getattr(self, key), self.dim))
-        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
-            raise UserError(f"loss.learning_rate: {self.learning_rate} is not a positive number")
-        for symmetry in self.symmetries:
-            _check(symmetry, self.dim)
+        for key, value in plain.items():
+            object.__setattr__(self, key, value)
         for axis, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
                 raise UserError(f"loss.lower, loss.upper: axis {axis} of the box is empty: [{low}, {high}]")
 
 
-def _check_data(data: Sequence[str], args: Mapping[str, Any]) -> None:
+def _check_data(data: tuple[str, ...], args: Mapping[str, Any]) -> None:
     """Refuse names of data that are no arguments, and arrays of different lengths."""
     if missing := [name for name in data if name not in args]:
         raise UserError(f"loss.data: {missing[0]!r} is none of the loss's arguments {sorted(args)}")
     lengths = {name: (np.shape(args[name]) or (0,))[0] for name in data}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         raise UserError(f"loss.data: {lengths} are not as many items each; their first axes must agree")
+
+
+def _symmetries(given: Any, dim: int) -> tuple[Symmetry, ...]:
+    if not isinstance(given, list | tuple) or not all(isinstance(symmetry, Symmetry) for symmetry in given):
+        raise _refused("symmetry", given, "a tuple of Symmetry")
+    for symmetry in given:
+        _check(symmetry, dim)
+    return tuple(given)
 
 
 def _check(symmetry: Symmetry, dim: int) -> None:
@@ -117,11 +126,38 @@ def _check(symmetry: Symmetry, dim: int) -> None:
         raise UserError(f"loss.symmetry: a rotation turns blocks of 2 or 3 coordinates, not {symmetry.block}")
 
 
-def _per_axis(key: str, value: float | bool | Sequence[Any], dim: int) -> tuple[Any, ...]:
-    kind = bool if key == "periodic" else float
-    values = np.asarray(value if np.ndim(value) or key != "periodic" else [value], dtype=kind).ravel()
+def _refused(key: str, value: Any, what: str) -> UserError:
+    return UserError(f"loss.{key}: {reprlib.repr(value)} is not {what}")
+
+
+def _array(value: Any) -> np.ndarray:
+    """Return the value as an array, one of objects where its parts do not fit together."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(None)
+
+
+def _whole(key: str, value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise _refused(key, value, what)
+    return int(value)
+
+
+def _positive(key: str, value: Any) -> float:
+    array = _array(value)
+    if array.ndim or array.dtype.kind not in "iuf" or not 0 < array < np.inf:
+        raise _refused(key, value, "a positive number")
+    return float(array)
+
+
+def _per_axis(key: str, value: Any, dim: int) -> tuple[Any, ...]:
+    kind, letters, what = (bool, "biu", "true or false") if key == "periodic" else (float, "iuf", "a number")
+    values = _array(value).ravel()
+    if values.size and values.dtype.kind not in letters:
+        raise _refused(key, value, f"{what}, or one per axis")
     if values.size == 0:
-        values = np.zeros(1, kind)
+        values = np.zeros(1)
     if values.size not in (1, dim):
         raise UserError(f"loss.{key}: {values.size} values for {dim} axes; give one, or one per axis")
-    return tuple(np.broadcast_to(values, dim).tolist())
+    return tuple(np.broadcast_to(values.astype(kind), dim).tolist())

@@ -170,9 +170,7 @@ def parse(table: Mapping[str, Any]) -> Optimizer:
             raise UserError(f"optimizer.{key}: {name} has no such argument{did_you_mean(key, allowed)}")
     rate = values.pop("learning_rate", None)
     if rate is not None and not isinstance(rate, Schedule):
-        if isinstance(rate, bool | str) or not 0 < rate < float("inf"):
-            raise UserError(f"optimizer.learning_rate: {rate!r} is not a positive number")
-        rate = float(rate)
+        rate = _positive(rate)
     return checked(Optimizer(name, rate, tuple(sorted((values | around).items()))))
 
 
@@ -234,6 +232,16 @@ def checked(optimizer: Choice) -> Choice:
         reason = str(error).strip().split("\n", 1)[0]
         raise UserError(f"optimizer: optax's {optimizer.name} does not take these arguments: {reason}") from error
     return optimizer
+
+
+def _positive(rate: Any) -> float:
+    try:
+        number = float("nan") if isinstance(rate, bool | str) else float(rate)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 < number < float("inf"):
+        raise UserError(f"optimizer.learning_rate: {rate!r} is not a positive number")
+    return number
 
 
 def _value(key: str, value: Any) -> Value | Schedule:

@@ -1,12 +1,14 @@
 """How many points one representative stands for: its images under the declared signs and permutations."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
-from mnemo_jax.landscape import Landscape, Symmetry
+from mnemo_jax.generators import generators
+from mnemo_jax.landscape import Landscape
 from mnemo_jax.symmetry import TIE
 
 MOST = 100_000  # images listed of one point
@@ -28,9 +30,9 @@ def images(x: np.ndarray, landscape: Landscape) -> np.ndarray:
     """Return the distinct images ``[m, d]`` of ``x [d]``, itself first: the closure under the generators."""
     tie = TIE * float(np.max(np.asarray(landscape.upper) - np.asarray(landscape.lower)))
     seen = {_rounded(x, tie): x}
-    new = [x]
+    new, moves = [x], _moves(landscape)
     while new and len(seen) < MOST:
-        made = [image for point in new for image in _generated(point, landscape)]
+        made = [move(point) for point in new for move in moves]
         new = []
         for image in made:
             key = _rounded(image, tie)
@@ -44,32 +46,9 @@ def _rounded(x: np.ndarray, tie: float) -> bytes:
     return (np.round(x / (16 * tie)) + 0.0).tobytes()  # + 0 turns -0 into 0
 
 
-def _generated(x: np.ndarray, landscape: Landscape) -> list[np.ndarray]:
-    """Return the images of ``x`` under one generator of each finite symmetry at a time."""
-    found = []
-    for symmetry in landscape.symmetries:
-        axes = np.arange(landscape.dim) if symmetry.axes is None else np.asarray(symmetry.axes)
-        for members in _moves(x[axes].reshape(-1, symmetry.block), symmetry):
-            image = x.copy()
-            image[axes] = members.ravel()
-            found.append(image)
-    return found
-
-
-def _moves(members: np.ndarray, symmetry: Symmetry) -> list[np.ndarray]:
-    if symmetry.kind == "sign" and symmetry.joint:
-        return [-members]
-    moved = []
-    for k in range(len(members)):
-        other = members.copy()
-        if symmetry.kind == "sign":
-            other[k] = -other[k]
-        elif symmetry.kind == "permutation" and k:
-            other[[k - 1, k]] = other[[k, k - 1]]
-        else:
-            continue
-        moved.append(other)
-    return moved
+def _moves(landscape: Landscape) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Return the generators of the finite symmetries."""
+    return [generator.move for generator in generators(landscape) if generator.finite]
 
 
 class Balance(NamedTuple):
@@ -99,7 +78,7 @@ def balance(ends: np.ndarray, labels: np.ndarray, x: np.ndarray, landscape: Land
     symmetries, or in the program.
     """
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
-    corners = [*_generated(low, landscape), *_generated(high, landscape)]
+    corners = [move(corner) for move in _moves(landscape) for corner in (low, high)]
     if not all(np.array_equal(np.abs(corner - 0.5 * (low + high)), 0.5 * (high - low)) for corner in corners):
         return None
     chances = {}

@@ -2,18 +2,19 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from mnemo_jax.calculus import Args, Loss, hessian
+from mnemo_jax.calculus import Args, Loss, hessians
 from mnemo_jax.catalogue import Metric, Table
 from mnemo_jax.flow import flowed
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.polish import Scales
 from mnemo_jax.symmetry import canonical, zero_modes
+from mnemo_jax.tiles import in_tiles
 from mnemo_jax.types import Kind
 
 PUSH = 1e-4  # box lengths off the saddle
+TILE = 256  # saddles whose Hessians are written out at once
 MATCH = 1e-4  # box lengths between a flow's end and the minimum it stands for
 
 
@@ -45,8 +46,8 @@ def pathways(
     sound = (table.index == 1) & (table.nullity == zero_modes(landscape))
     saddle = np.flatnonzero(rows & (table.kind == Kind.SADDLE) & sound)
     x = table.x[saddle]
-    matrices = np.asarray(jax.jit(jax.vmap(lambda p: hessian(loss)(p, args)))(x)) if len(x) else np.empty((0, 1, 1))
-    down = np.linalg.eigh(0.5 * (matrices + matrices.transpose(0, 2, 1)))[1][:, :, 0] if len(x) else x
+    (matrices,) = in_tiles(lambda x: (hessians(x, args, loss=loss),), TILE, x)
+    down = np.linalg.eigh(0.5 * (matrices + matrices.transpose(0, 2, 1)))[1][:, :, 0]
     push = PUSH * float(scales.length) * down
     sides = np.stack([x - push, x + push], axis=1).reshape(-1, table.x.shape[1])
     ended = flowed(sides, args, scales, loss=loss)

@@ -1,10 +1,8 @@
 """A run from plan to record: the one module that knows the order of the stages."""
 
-import json
 import platform as host
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -24,8 +22,9 @@ from mnemo_jax.descent import Ends, Rules, StallLog, descend, follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.finish import finish, gather, is_sure
+from mnemo_jax.journal import note, note_end
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label
-from mnemo_jax.plan import DENSE, Plan
+from mnemo_jax.plan import Plan
 from mnemo_jax.polish import Scales
 from mnemo_jax.record import Record, load
 from mnemo_jax.starts import Draw, Uniform, drawer
@@ -95,10 +94,6 @@ def run(
     """
     clock = Clock({} if imported is None else {"import": imported})
     with jax.enable_x64(True), devices_for(plan, devices) as workers:
-        if plan.landscape.dim > DENSE:
-            raise UserError(
-                f"loss.dim: {plan.landscape.dim} is above {DENSE}; points of so many coordinates are not classified yet"
-            )
         folder = folder_of(plan, out, fresh)
         if (folder / "summary.json").exists():
             return load(folder)
@@ -120,7 +115,7 @@ def run(
             clock.lap("paths")
             finish(part, folder, found, prepared.judge)
             clock.lap("catalogue")
-            note(folder, {"finished": datetime.now(UTC).isoformat(), "seconds": clock.taken()})
+            note_end(folder, clock.taken())
         return load(folder)
 
 
@@ -403,12 +398,6 @@ def _observe(prepared: Prepared, x: np.ndarray) -> dict[str, np.ndarray]:
 @partial(jax.jit, static_argnames=("function",))
 def _observed(x: Array, *, function: Callable[..., Any]) -> Array:
     return jax.vmap(function)(x)
-
-
-def note(folder: Path, entry: dict[str, Any]) -> None:
-    """Append an entry to the record's journal; a journal that cannot be written is done without."""
-    with suppress(OSError), open(folder / "journal.jsonl", "a") as file:
-        file.write("\n" + json.dumps(entry))  # first, so that a line cut short by a kill spoils no other
 
 
 def _paths(prepared: Prepared, folder: Path) -> None:

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import re
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,10 +14,11 @@ import jax
 import numpy as np
 from annotated_types import Ge, Le
 from pydantic import TypeAdapter
-from pydantic.dataclasses import dataclass as choice
 
-from mnemo_jax.calculus import check_observable, loss_of
+from mnemo_jax.calculus import check_scalar, loss_of
+from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
+from mnemo_jax.generators import check_images
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation, takes_learning_rate
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, is_independent
@@ -26,7 +28,7 @@ from mnemo_jax.types import Tile
 DENSE = 512  # coordinates up to which Hessians are written out
 
 
-@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+@choice
 class Recording:
     """What a record keeps beside each start's outcome, label, steps and stalls.
 
@@ -79,11 +81,13 @@ class Plan:
         """Refuse what does not fit together, before anything is computed.
 
         Raises:
-            UserError: an observable is no scalar function of a point, or ``until`` cannot be told.
+            UserError: the loss has too many coordinates, or not the declared periods and symmetries; an observable is
+                no scalar function of a point; ``until`` cannot be told.
         """
-        with jax.enable_x64(True):
-            for name, function in self.observables.items():
-                check_observable(name, function, self.landscape.dim)
+        if self.landscape.dim > DENSE:
+            raise UserError(f"loss.dim: {self.landscape.dim} is above {DENSE}; Hessians are written out up to there")
+        check_images(self.landscape, self.precision)
+        _check_observables(self.observables, self.landscape.dim)
         if self.optimizer.needs_data() and not self.landscape.data:
             raise UserError("optimizer.noise: minibatch noise needs a loss with data; name its arrays in loss.data")
         if self.until is not None and not is_independent(self.starts):
@@ -144,6 +148,37 @@ class Plan:
         """Return the first eight hex digits of the resolved plan's SHA-256."""
         text = json.dumps(self.resolved(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+RESERVED = (
+    "start",
+    "outcome",
+    "steps",
+    "period",
+    "point",
+    "stalls",
+    "stalled",
+    "final",
+    "x",
+    "loss",
+    "label",
+    "near",
+    "run",
+    "block",
+)
+
+
+def _check_observables(observables: Any, dim: int) -> None:
+    """Refuse observables that are no pure functions of a point ``[dim]`` to a scalar, by names of their own."""
+    if not isinstance(observables, Mapping):
+        raise UserError(f"observables: {reprlib.repr(observables)} is not a dictionary of functions by name")
+    for name, function in observables.items():
+        if not isinstance(name, str) or not name.isidentifier():
+            raise UserError(f"observables.{name}: is not a name; use letters, digits and _")
+        if name in RESERVED:
+            raise UserError(f"observables.{name}: is a column of every record; choose another name")
+        with jax.enable_x64(True):
+            check_scalar(f"observables.{name}", function, jax.ShapeDtypeStruct((dim,), np.float64))
 
 
 def default_tile(dim: int, platform: str) -> Tile:

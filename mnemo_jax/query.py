@@ -1,4 +1,4 @@
-"""SQL over records: DuckDB reads the block files in place."""
+"""SQL over records: DuckDB reads their files in place."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from mnemo_jax import store
 from mnemo_jax.errors import UserError
-from mnemo_jax.found import is_search
-from mnemo_jax.record import load
+from mnemo_jax.found import CriticalPoints, opened
+from mnemo_jax.record import Record
 
 VIEWS = {
     "starts": """
@@ -28,37 +28,45 @@ VIEWS = {
         SELECT '{run}' AS run, file_row_number AS label, * EXCLUDE (file_row_number, count)
         FROM read_parquet('{folder}/catalogue.parquet', file_row_number = true)
     """,
+    "searches": "SELECT '{run}' AS run, * FROM read_parquet('{folder}/searches.parquet')",
+    "pathways": "SELECT '{run}' AS run, * FROM read_parquet('{folder}/pathways.parquet')",
 }
+OF_RUNS, OF_SEARCHES = ("starts", "stalls", "catalogue"), ("searches", "pathways", "catalogue")
 MISTAKES = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)  # of whoever wrote the query
 BLOCK = "CAST(regexp_extract(filename, '([0-9]+)[.]parquet$', 1) AS INTEGER)"
 
 
 def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = Path("runs")) -> pa.Table:
-    """Return the answer to ``sql`` over the views ``starts``, ``catalogue`` and ``stalls`` as an Arrow table.
+    """Return the answer to ``sql`` as an Arrow table.
+
+    The views are ``starts``, ``stalls`` and ``catalogue`` of runs, ``searches``, ``pathways`` and ``catalogue`` of
+    searches.
 
     Args:
-        sql: one statement; a column ``run`` tells runs apart.
-        runs: folders of runs; all finished ones in ``folder`` when None or empty.
+        sql: one statement; a column ``run`` tells records apart.
+        runs: folders of runs and searches; all finished ones in ``folder`` when None or empty.
         folder: where to look for runs.
 
     Raises:
         UserError: there is no run, a file of one is damaged, or DuckDB does not understand the statement.
     """
-    found = list(runs) if runs else sorted(p.parent for p in folder.glob("*/summary.json") if not is_search(p.parent))
+    found = list(runs) if runs else sorted(path.parent for path in folder.glob("*/summary.json"))
     if not found:
         raise UserError(f"there is no finished run in {folder}; name one")
-    paths = [load(run).path for run in found]
+    records = [opened(run) for run in found]
     with duckdb.connect() as connection:
         try:
-            for view, text in VIEWS.items():
-                parts = [_view(text, path) for path in paths]
-                connection.execute(f"CREATE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")
+            for view in VIEWS:
+                if parts := [_view(view, record.path) for record in records if view in _views(record)]:
+                    connection.execute(f"CREATE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")
             answer = connection.sql(sql)
             return pa.table({}) if answer is None else answer.to_arrow_table()
         except duckdb.Error as error:
             if not isinstance(error, MISTAKES):
-                _read_all(paths)
-            raise UserError(f"the query failed: {str(error).splitlines()[0]}") from error
+                _read_all([record.path for record in records])
+            there = sorted({view for record in records for view in _views(record)})
+            hint = f" (views here: {', '.join(there)})" if isinstance(error, duckdb.CatalogException) else ""
+            raise UserError(f"the query failed: {str(error).splitlines()[0]}{hint}") from error
 
 
 def _read_all(paths: Sequence[Path]) -> None:
@@ -67,8 +75,12 @@ def _read_all(paths: Sequence[Path]) -> None:
         store.read_table(file)
 
 
-def _view(text: str, path: Path) -> str:
+def _views(record: Record | CriticalPoints) -> tuple[str, ...]:
+    return OF_RUNS if isinstance(record, Record) else OF_SEARCHES
+
+
+def _view(view: str, path: Path) -> str:
     def quoted(word: str) -> str:
         return word.replace("'", "''")
 
-    return text.format(run=quoted(path.name), folder=quoted(str(path)), block=BLOCK)
+    return VIEWS[view].format(run=quoted(path.name), folder=quoted(str(path)), block=BLOCK)

@@ -1,6 +1,7 @@
 """A finished run, read from its folder."""
 
 import html
+import reprlib
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
@@ -11,12 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mnemo_jax import store
+from mnemo_jax import journal, store
 from mnemo_jax.catalogue import Table
-from mnemo_jax.errors import UserError
-from mnemo_jax.tables import KINDS, listed, points_of
-
-TOP = 1000
+from mnemo_jax.errors import UserError, did_you_mean
+from mnemo_jax.tables import KINDS, TOP, listed, points_of
 
 
 class Shares(NamedTuple):
@@ -47,11 +46,9 @@ class Record:
         provenance: versions, device and precision.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.summary: dict[str, Any] = store.read_json(path / "summary.json")
-        self.config: dict[str, Any] = store.read_json(path / "config.json")
-        self.provenance: dict[str, Any] = store.read_json(path / "provenance.json")
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.summary, self.config, self.provenance = store.words_of(self.path)
 
     @cached_property
     def catalogue(self) -> Table:
@@ -111,6 +108,9 @@ class Record:
         """Yield the rows of `starts` a whole block at a time, for runs that do not fit into memory."""
         for block, path in self.blocks(first):
             table = self._labelled(store.read_table(path), block)
+            for column in columns:
+                if column not in table.column_names:
+                    raise UserError(f"starts: no column {column!r}{did_you_mean(str(column), table.column_names)}")
             yield table.select(list(columns)) if columns else table
 
     def stalls(self, first: int | None = None) -> pa.Table:
@@ -177,42 +177,21 @@ class Record:
     @cached_property
     def finished(self) -> datetime | None:
         """When the run was finished, None where its journal was lost."""
-        times = [entry["finished"] for entry in self._journal() if "finished" in entry]
-        return datetime.fromisoformat(times[-1]) if times else None
+        return journal.finished(self.path)
 
     def seconds(self) -> dict[str, float]:
         """Return wall-clock seconds by stage, summed over the sessions that made the record."""
-        total: dict[str, float] = {}
-        for entry in self._journal():
-            for stage, spent in entry.get("seconds", {}).items():
-                total[stage] = total.get(stage, 0.0) + spent
-        return total
+        return journal.seconds(self.path)
 
     def lane_steps(self) -> dict[str, int]:
         """Return lane-steps that moved a start (``useful``) and all that were computed (``total``)."""
-        blocks = {entry["block"]: entry for entry in self._journal() if "block" in entry}
+        blocks = {entry["block"]: entry for entry in journal.entries(self.path) if "block" in entry}
         return {key: sum(entry[key] for entry in blocks.values()) for key in ("useful", "total")}
-
-    def _journal(self) -> list[dict[str, Any]]:
-        return store.read_lines(self.path / "journal.jsonl")
 
     def points(self, top: int = TOP) -> list[dict[str, Any]]:
         """Return the catalogue as plain values, the ``top`` points with most starts, in canonical order."""
-        rows = np.sort(np.argsort(-self.shares.count, kind="stable")[:top])
-        shares = self.shares
-        return [
-            point
-            | {
-                "count": shares.count[row],
-                "share": shares.share[row],
-                "interval": shares.interval[row],
-                "interval_simultaneous": shares.interval_simultaneous[row],
-                "median_steps": shares.median_steps[row],
-                "inside_box": self.inside_box[row],
-                "first_start": self.catalogue.first[row],
-            }
-            for row, point in zip(rows, listed(self.catalogue, rows), strict=True)
-        ]
+        more = {"inside_box": self.inside_box, "first_start": self.catalogue.first}
+        return listed(self.catalogue, self.shares.count, top, self.shares._asdict() | more)
 
     def json(self, top: int = TOP) -> dict[str, Any]:
         """Return everything `mnemo show --json` prints, as plain values that are strict JSON."""
@@ -262,23 +241,18 @@ def tidy(value: float) -> float:
     return 0.0 if abs(value) < 1e-12 else value
 
 
-def newer_schema(folder: Path) -> Any:
-    """Return the schema of a record that a newer mnemo_jax wrote, None where this one reads it."""
-    schema = store.read_json(folder / "provenance.json").get("schema", "unknown")
-    return None if isinstance(schema, int) and schema <= store.SCHEMA else schema
-
-
 def load(run: str | Path) -> Record:
     """Return the record of a finished run from its folder.
 
     Raises:
         UserError: there is no such record, it is unfinished, or a newer mnemo_jax wrote it.
     """
-    folder = Path(run)
+    try:
+        folder = Path(run)
+    except TypeError as error:
+        raise UserError(f"{reprlib.repr(run)}: is not the path of a folder") from error
     if not (folder / "provenance.json").exists():
         raise UserError(f"{folder}: is not the folder of a run")
-    if (schema := newer_schema(folder)) is not None:
-        raise UserError(f"{folder}: has schema {schema}, and this mnemo_jax reads up to {store.SCHEMA}; update it")
     if (folder / "searches.parquet").exists():
         raise UserError(f"{folder}: is the record of a search; mnemo show prints it, and CriticalPoints opens it")
     if not (folder / "summary.json").exists():

@@ -1,16 +1,17 @@
 """The search for every critical point: where to look from, round after round, until nothing new is found."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from mnemo_jax import estimates, faces, orbits
 from mnemo_jax.audit import Audit, audit
-from mnemo_jax.calculus import values
+from mnemo_jax.calculus import Args, Loss, values
 from mnemo_jax.catalogue import Table, canonical_order
 from mnemo_jax.finish import merged
 from mnemo_jax.labelling import Block, Judge, Stalls, label
@@ -18,6 +19,7 @@ from mnemo_jax.pathways import Pathways, pathways
 from mnemo_jax.seek import sought
 from mnemo_jax.stopping import Seeking
 from mnemo_jax.symmetry import zero_modes
+from mnemo_jax.tiles import in_tiles
 from mnemo_jax.types import Kind, Outcome
 
 WAYS = ("uniform", "descent", "height", "midpoint", "flow", "climb", "given")
@@ -25,6 +27,8 @@ NEIGHBOURS = 6  # minima whose midpoints with a minimum are looked at
 PAIRS = 2048  # of neighbouring minima in one round
 LINE = 16  # points of the line between two minima, of which the highest is looked at
 STEPS = 200  # of the descents along which searches start
+STEP = 0.01  # box lengths
+TILE = 1024  # descents followed at once
 CLIMBS = 4096  # searches of index-k saddle dynamics in one round
 LOST = 64  # searches that arrived nowhere, around whose ends a kink is looked for
 AGAIN = 4  # times the points known, uniform searches of a further round
@@ -255,14 +259,21 @@ def _along(judge: Judge, draw: np.random.Generator, number: int) -> np.ndarray:
 
 def _descended(judge: Judge, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Return where normalised gradient descent with a step of 1/100 of the box is after so many steps from each."""
-    grad = jax.jit(jax.vmap(jax.grad(judge.loss), in_axes=(0, None)))
-    h = 0.01 * judge.metric.length
-    for step in range(int(steps.max(initial=0))):
-        g = np.asarray(grad(jnp.asarray(x), judge.args))
-        size = np.linalg.norm(g, axis=1, keepdims=True)
-        move = -h * g / np.maximum(size, float(judge.scales.gradient) * 1e-2)
-        x = np.where((steps > step)[:, None] & np.isfinite(move), x + move, x)
-    return x
+    length, least = STEP * judge.metric.length, 1e-2 * judge.scales.gradient
+    program = partial(_walked, loss=judge.loss)
+    return in_tiles(lambda x, steps: (program(x, steps, judge.args, length, least),), TILE, x, steps)[0]
+
+
+@partial(jax.jit, static_argnames=("loss",))
+def _walked(x: Array, steps: Array, args: Args, length: float, least: Array, *, loss: Loss) -> Array:
+    """Return where points ``x [n, d]`` are after ``steps [n]``; gradients below ``least`` shorten a step."""
+
+    def step(_: int, x: Array) -> Array:
+        gradient = jax.grad(loss)(x, args)
+        move = length * gradient / jnp.maximum(jnp.linalg.norm(gradient), least)
+        return jnp.where(jnp.isfinite(move), x - move, x)
+
+    return jax.vmap(lambda x, steps: jax.lax.fori_loop(0, steps, step, x))(x, steps)
 
 
 def _heights(judge: Judge, draw: np.random.Generator, number: int) -> np.ndarray:

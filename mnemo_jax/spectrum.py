@@ -6,6 +6,7 @@ Symmetric Eigenvalue Problem, 1998, theorem 4.5.1); that none lies further out d
 Kuczynski and Wozniakowski (1992, SIAM J. Matrix Anal. Appl. 13, 1094, theorem 4.2) give the chance.
 """
 
+import reprlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mnemo_jax.calculus import check_scalar
 from mnemo_jax.errors import UserError
 
 CHANCE = 1e-6  # that an eigenvalue lies further out than is said
@@ -80,7 +82,11 @@ def curvature(
         products: products of the first search; memory is that many vectors.
         most: products of any search.
         seed: of the random vectors.
+
+    Raises:
+        UserError: ``x`` is no vector of floats, or the loss no pure function of it to a scalar.
     """
+    _check(loss, x, args)
     if not 1 <= products <= most:
         raise UserError(f"products: {products} is not between 1 and most, {most}")
     dim = x.size
@@ -126,6 +132,13 @@ def curvature(
         zero=float(limit),
         products=done,
     )
+
+
+def _check(loss: Loss, x: Any, args: tuple[Any, ...]) -> None:
+    right = isinstance(x, jax.Array | np.ndarray) and x.ndim == 1 and x.size and jnp.issubdtype(x.dtype, jnp.floating)
+    if not right:
+        raise UserError(f"x: {reprlib.repr(x)} is not a point: give an array [d] of floats")
+    check_scalar("loss", loss, x, *args)
 
 
 def _overlooked(dim: int, products: int) -> float:
@@ -178,7 +191,11 @@ def density(
 
     Stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017, SIAM J. Matrix Anal. Appl. 38, 1075): each random vector's
     Ritz values, weighted by the squared first entries of their vectors, smoothed by a Gaussian of ``width``.
+
+    Raises:
+        UserError: as by `curvature`.
     """
+    _check(loss, x, args)
     curves, none = [], jnp.empty((0, x.size), x.dtype)
     for probe in range(probes):
         _, small, _ = _tridiagonal(x, args, _start(x, seed, probe), none, loss=loss, size=min(products, x.size))

@@ -13,9 +13,9 @@ import numpy as np
 from annotated_types import Ge, MinLen
 from jax import Array
 from pydantic import Field
-from pydantic.dataclasses import dataclass as choice
 from scipy.stats import qmc
 
+from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
 from mnemo_jax.keys import Purpose, key
 from mnemo_jax.landscape import Landscape
@@ -23,10 +23,9 @@ from mnemo_jax.landscape import Landscape
 Numbers = float | tuple[float, ...]
 Count = Annotated[int, Ge(1)]
 SCRAMBLINGS = 16
-_STRICT: Any = {"extra": "forbid"}
 
 
-@choice(frozen=True, kw_only=True, config=_STRICT)
+@choice
 class Uniform:
     """Uniform in a box, the landscape's unless ``lower`` and ``upper`` say otherwise."""
 
@@ -36,7 +35,7 @@ class Uniform:
     upper: Numbers | None = None
 
 
-@choice(frozen=True, kw_only=True, config=_STRICT)
+@choice
 class Normal:
     """Normal about ``mean`` with standard deviation ``scale``, numbers or one per axis."""
 
@@ -46,7 +45,7 @@ class Normal:
     scale: Numbers = 1.0
 
 
-@choice(frozen=True, kw_only=True, config=_STRICT)
+@choice
 class Grid:
     """The centres of the cells of a grid over the box, the last axis varying fastest; one number is for every axis."""
 
@@ -58,7 +57,7 @@ class Grid:
         return (self.shape,) * dim if isinstance(self.shape, int) else self.shape
 
 
-@choice(frozen=True, kw_only=True, config=_STRICT)
+@choice
 class Sobol:
     """Sixteen independent scramblings (Owen 1997) of the first 2^m points of Sobol's sequence, one after the other."""
 
@@ -66,7 +65,7 @@ class Sobol:
     count: Count
 
 
-@choice(frozen=True, kw_only=True, config=_STRICT)
+@choice
 class Points:
     """Points given one by one: a file (.npy, or text with one point a line), or ``x`` itself."""
 

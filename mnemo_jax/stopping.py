@@ -3,10 +3,12 @@
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
-from pydantic.dataclasses import dataclass as choice
+from pydantic import FiniteFloat
+
+from mnemo_jax.choices import choice
 
 
-@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+@choice
 class Stop:
     """The stop rules of one descent; the first that holds at step ``t`` names the outcome.
 
@@ -19,12 +21,12 @@ class Stop:
         escape_radius: *escaped* when a coordinate is further from the box's centre than this many half-widths.
     """
 
-    grad_tol: Annotated[float, Ge(0)] | None = None
+    grad_tol: Annotated[FiniteFloat, Ge(0)] | None = None
     max_steps: Annotated[int, Ge(0), Le(2**31 - 2)] | None = None
     escape_radius: Annotated[float, Gt(0)] = 1000.0
 
 
-@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+@choice
 class Until:
     """How sure a run must be before it ends with fewer starts than it may take; both must hold.
 
@@ -37,7 +39,7 @@ class Until:
     unseen: Annotated[float, Gt(0), Le(1)] = 1.0
 
 
-@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+@choice
 class Seeking:
     """``[search]``: from where critical points are looked for.
 

@@ -13,6 +13,8 @@ Layout of a record's folder, schema 2 (1 had neither periods of cycles nor direc
     labels.parquet       (block, point) -> label
     paths.npz            full paths of a few starts for the figures, and of the first ones when asked for
     summary.json         outcomes, shares, estimates, fingerprint; its presence says the run is done
+
+A search has ``searches.parquet`` and ``pathways.parquet`` in place of starts, points, stalls, labels and paths.
 """
 
 import contextlib
@@ -112,13 +114,22 @@ def read_json(path: Path) -> Any:
         raise _damaged(path, error) from error
 
 
-def read_lines(path: Path) -> list[Any]:
-    """Return the values in a file of one JSON value a line; a line cut short by a kill is left out."""
-    values = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        with contextlib.suppress(ValueError):
-            values.append(json.loads(line))
-    return values
+def newer_schema(folder: Path) -> Any:
+    """Return the schema of a record that a newer mnemo_jax wrote, None where this one reads it."""
+    schema = read_json(folder / "provenance.json").get("schema", "unknown")
+    return None if isinstance(schema, int) and schema <= SCHEMA else schema
+
+
+def words_of(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return summary, config and provenance of a finished record.
+
+    Raises:
+        UserError: one is missing or damaged, or a newer mnemo_jax wrote the record.
+    """
+    if (schema := newer_schema(folder)) is not None:
+        raise UserError(f"{folder}: has schema {schema}, and this mnemo_jax reads up to {SCHEMA}; update it")
+    summary, config, provenance = (read_json(folder / f"{name}.json") for name in ("summary", "config", "provenance"))
+    return summary, config, provenance
 
 
 def write_table(path: Path, table: pa.Table) -> None:

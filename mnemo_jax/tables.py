@@ -1,5 +1,6 @@
 """The columns of a record's Parquet files, and the way back to arrays."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mnemo_jax.types import Kind, Outcome
 OUTCOMES = [outcome.word for outcome in Outcome]
 KINDS = [kind.word for kind in Kind]
 FAMILIES = ["single", "joined", "not_separated"]
+TOP = 1000  # points of a catalogue that are listed, unless more are asked for
 _VECTORS = ("x", "eigenvalues")
 _WORDS = {"kind": KINDS, "family": FAMILIES}
 
@@ -70,8 +72,12 @@ def points_table(table: Table) -> pa.Table:
     return pa.table(columns)
 
 
-def listed(table: Table, rows: np.ndarray) -> list[dict[str, Any]]:
-    """Return critical points as plain values, one dictionary each; ``rows`` are their labels."""
+def listed(table: Table, count: np.ndarray, top: int, more: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the ``top`` points of a catalogue with the largest ``count [n]`` as plain values, in canonical order.
+
+    ``more`` are further columns ``[n, ...]``.
+    """
+    rows = np.sort(np.argsort(-count, kind="stable")[:top])
     return [
         {
             "label": int(row),
@@ -86,6 +92,7 @@ def listed(table: Table, rows: np.ndarray) -> list[dict[str, Any]]:
             "family": FAMILIES[table.family[row]],
             "gradient": table.gradient[row],
         }
+        | {name: column[row] for name, column in more.items()}
         for row in rows
     ]
 

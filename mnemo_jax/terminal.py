@@ -18,7 +18,7 @@ from rich.text import Text
 from mnemo_jax import store
 from mnemo_jax.errors import UserError
 from mnemo_jax.pipeline import Progress as Done
-from mnemo_jax.record import Record, newer_schema, tidy
+from mnemo_jax.record import Record, tidy
 from mnemo_jax.types import Kind
 
 ROWS = 20  # of the table of points, unless asked for more
@@ -288,7 +288,7 @@ def runs(folder: Path) -> None:
 def _state(run: Path) -> tuple[str, str, str]:
     """Return the starts done, the points found and the state of a run, in words."""
     try:
-        if newer_schema(run) is not None:
+        if store.newer_schema(run) is not None:
             return "", "", "needs a newer mnemo_jax"
         if (run / "summary.json").exists():
             summary = store.read_json(run / "summary.json")

@@ -4,7 +4,8 @@ from enum import IntEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Le
-from pydantic.dataclasses import dataclass as choice
+
+from mnemo_jax.choices import choice
 
 # An array of a NamedTuple that crosses from the devices to the host: jax's in traced code, numpy's outside it.
 Either: TypeAlias = Any
@@ -64,7 +65,7 @@ class Kind(IntEnum):
         return self.name.lower()
 
 
-@choice(frozen=True, kw_only=True, config={"extra": "forbid"})
+@choice
 class Tile:
     """The shape of the engine's inner program: it changes the last bits of results, so it is recorded.
 

@@ -135,6 +135,8 @@ def test_other_commands(place, told):
         (("show", "nowhere"), "not the folder of a run"),
         (("list", "nowhere"), "nowhere: no such folder"),
         (("run", "wells.toml", "starts.count=abc"), "override starts.count=abc: starts.count: "),
+        (("run", "wells.toml", "loss.symmetry=[{kind='sign'}]"), "loss.symmetry: the loss has no such sign: it is "),
+        (("search", "wells.toml", "loss.periodic=true"), "override loss.periodic=true: loss.periodic: the loss has no"),
     ],
 )
 def test_mistakes_end_with_two_and_leave_nothing_behind(place, words, said):

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 import mnemo_jax as mnemo
-from mnemo_jax import faces, flow, losses, orbits, seek, store
+from mnemo_jax import faces, flow, losses, orbits, search, seek, store
 from mnemo_jax.calculus import loss_of, typical_norms
+from mnemo_jax.catalogue import Metric
+from mnemo_jax.found import opened
+from mnemo_jax.labelling import Judge
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.polish import Scales
+from mnemo_jax.query import ask
 from mnemo_jax.types import Kind, Outcome
 
 
@@ -194,8 +198,8 @@ def test_symmetric_points_are_counted_by_orbit(out):
     assert found.audit["verdict"] == "consistent"
 
 
-def test_a_symmetry_that_is_none_is_found_out(out):
-    """A true sign symmetry leaves members in balance, a tilt that was declared away does not."""
+def test_a_symmetry_that_is_none_is_found_out(out, monkeypatch):
+    """A true sign symmetry leaves members in balance, a tilt that was declared away and let pass does not."""
     true = double_wells(2, symmetries=(Symmetry(kind="sign"),))
     balance = mnemo.find_critical_points(true, out=out).summary["balance"]
     assert balance["orbits"] == 3
@@ -204,6 +208,7 @@ def test_a_symmetry_that_is_none_is_found_out(out):
     false = Landscape(
         loss=tilted.loss, dim=1, lower=(-3.0,), upper=(3.0,), args=tilted.args, symmetries=(Symmetry(kind="sign"),)
     )
+    monkeypatch.setattr("mnemo_jax.plan.check_images", lambda *_: None)
     ends = mnemo.find_critical_points(false, out=out)
     assert ends.summary["balance"]["p"] < 1e-9
     shifted = Landscape(
@@ -254,6 +259,34 @@ def test_the_record_opens_and_says_the_same(out):
     assert sum(point["count"] for point in told["catalogue"]) == told["outcomes"]["converged"]
     with pytest.raises(mnemo.UserError, match="record of a search"):
         mnemo.load(found.path)
+    assert opened(found.path).json() == mnemo.CriticalPoints(str(found.path)).json() == found.json()
+    run = mnemo.survey("himmelblau", starts=20, out=out, devices=1)
+    assert opened(run.path).json() == mnemo.load(run.path).json()
+    for folder in (run.path, out / "nowhere"):
+        with pytest.raises(mnemo.UserError, match="is not the folder of a finished search"):
+            mnemo.CriticalPoints(folder)
+    store.write_json(found.path / "provenance.json", found.provenance | {"schema": store.SCHEMA + 1})
+    with pytest.raises(mnemo.UserError, match="has schema 2, and this mnemo_jax reads up to 1"):
+        opened(found.path)
+
+
+def test_searches_are_queried_as_runs_are(tmp_path):
+    found = mnemo.find_critical_points("himmelblau", out=tmp_path)
+    run = mnemo.survey("himmelblau", starts=50, out=tmp_path, devices=1)
+    labels = ask(
+        "SELECT label, count(*) AS n FROM searches WHERE label >= 0 GROUP BY label ORDER BY label", [found.path]
+    )
+    assert labels["n"].to_pylist() == found.catalogue.count[found.catalogue.count > 0].tolist()
+    joined = "FROM pathways p JOIN catalogue c ON c.label = p.saddle"
+    heights = ask(f"SELECT c.kind, p.barrier0 >= 0 AS up {joined} WHERE minimum0 IS NOT NULL", [found.path])
+    assert set(heights["kind"].to_pylist()) == {"saddle"}
+    assert all(heights["up"].to_pylist())
+    sizes = ask("SELECT run, count(*) AS n FROM catalogue GROUP BY run", folder=tmp_path).to_pylist()
+    assert {row["run"]: row["n"] for row in sizes} == {r.path.name: len(r.catalogue.x) for r in (found, run)}
+    assert ask("SELECT count(*) AS n FROM starts", folder=tmp_path).to_pylist() == [{"n": 50}]
+    for view, folder, there in (("starts", found, "catalogue, pathways, searches"), ("pathways", run, "catalogue, st")):
+        with pytest.raises(mnemo.UserError, match=rf"{view} does not exist.*\(views here: {there}"):
+            ask(f"SELECT * FROM {view}", [folder.path])
 
 
 @pytest.mark.usefixtures("x64")
@@ -278,6 +311,32 @@ def test_a_search_does_not_depend_on_its_company():
     whole = seek.sought(x, free, np.zeros(2), args, scales, loss=loss)
     part = seek.sought(x[::-1], free, np.zeros(2), args, scales, loss=loss)
     assert whole.x.tobytes() == part.x[::-1].tobytes()
+
+
+@pytest.mark.usefixtures("x64")
+def test_descents_of_searches_compile_once_and_end_where_they_should():
+    """Down x^2 + y^2 a step is 1/100 of the box, until the gradient is small."""
+    traced = []
+
+    def bowl(x):
+        traced.append(x)
+        return jnp.sum(x**2)
+
+    landscape = Landscape(loss=bowl, dim=2, lower=(-1.0,), upper=(1.0,))
+    loss, args, scales = space(landscape)
+    metric = Metric(np.full(2, -1.0), np.zeros(2), 1.0, 1.0)
+    judge = Judge(landscape, loss, args, scales, metric, None, 1e-8)
+    x, steps = np.random.default_rng(0).uniform(-1.0, 1.0, (60, 2)), np.arange(60)
+    ends = search._descended(judge, x, steps)
+    far = np.linalg.norm(x, axis=1)
+    gone = far - np.linalg.norm(ends, axis=1)
+    free = far - 0.01 * steps > 0.02
+    np.testing.assert_allclose(gone[free], 0.01 * steps[free], atol=1e-12)
+    assert np.all(np.linalg.norm(ends[~free], axis=1) < 0.03)
+    before = len(traced)
+    again = search._descended(judge, x[:33], steps[:33])  # as many as are filled up to the same tile
+    assert len(traced) == before
+    np.testing.assert_array_equal(again, ends[:33])
 
 
 @pytest.mark.usefixtures("x64")

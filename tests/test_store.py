@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mnemo_jax import store
+from mnemo_jax import journal, store
 from mnemo_jax.errors import MnemoError, UserError
 
 NUMBERS = np.random.default_rng(0).standard_normal(2000)
@@ -144,7 +144,7 @@ def test_missing_files(tmp_path):
         with pytest.raises(UserError, match=rf"{name}: is missing .*--fresh"):
             read(tmp_path / name)
     assert not store.is_whole(tmp_path / "catalogue.parquet")
-    assert store.read_lines(tmp_path / "journal.jsonl") == []
+    assert journal.entries(tmp_path) == []
 
 
 def test_parquet_cut_anywhere(tmp_path):
@@ -198,12 +198,12 @@ def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path):
 
 
 def test_a_line_cut_short_is_left_out(tmp_path):
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / journal.NAME
     lines = [json.dumps({"block": k, "useful": 10 * k}) for k in range(4)]
     text = "\n".join(lines)
     for size in range(len(text) + 1):
         path.write_text(text[:size])
-        found = store.read_lines(path)
+        found = journal.entries(tmp_path)
         whole = sum(len("\n".join(lines[: k + 1])) <= size for k in range(4))
         assert found == [json.loads(line) for line in lines[:whole]]
 
