@@ -26,7 +26,7 @@ def ends(table, *, starts=20_000, steps=400, landscape=BOWL, seed=0, **given):
     """Return where a fixed number of steps leads."""
     rest = {"stop": Stop(grad_tol=0, max_steps=steps), "tile": TILE, "devices": 1, **given}
     record = survey(
-        landscape, optimizer=parse(table), starts=starts, seed=seed, recording=Recording(endpoints=True), **rest
+        landscape, optimizer=table, starts=starts, seed=seed, recording=Recording(endpoints=True), **rest
     )
     return np.stack(record.starts("x")["x"].to_pylist())
 
