@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mnemo_jax import estimates, faces, orbits
-from mnemo_jax.audit import Audit, audit
+from mnemo_jax.audit import Audit, audit, void
 from mnemo_jax.calculus import values
 from mnemo_jax.catalogue import Table, canonical_order
 from mnemo_jax.finish import merged
@@ -28,6 +28,7 @@ STEPS = 200  # of the descents along which searches start
 CLIMBS = 4096  # searches of index-k saddle dynamics in one round
 LOST = 64  # searches that arrived nowhere, around whose ends a kink is looked for
 AGAIN = 4  # times the points known, uniform searches of a further round
+AXES = 4  # coordinates of a point in a sentence
 RARE = 1e-3  # unseen mass above which uniform searches go on
 
 
@@ -162,14 +163,11 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
         waves.look("uniform", draw.uniform(low, high, (seeking.count, landscape.dim)))
         waves.look("descent", _along(judge, draw, seeking.along))
         waves.look("height", _heights(judge, draw, seeking.heights))
-    closed, edge = faces.closed(landscape), None
-    inward = bool(closed.all()) or faces.points_inward(landscape, judge.args, seed, loss=judge.loss)
-    if not inward and landscape.dim <= faces.DIMS:
-        edge = faces.edges(landscape, judge.args, judge.scales, seed, loss=judge.loss)
-    state = _State(*waves.together(), judge, edge, inward)
+    edge, unsaid = _border(judge, seed)
+    state = _State(*waves.together(), judge, edge, unsaid)
     for _ in range(seeking.rounds):
         _again(waves, state, seeking, draw, uniform=starts is None)
-        before, state = state, _State(*waves.together(), judge, edge, inward)
+        before, state = state, _State(*waves.together(), judge, edge, unsaid)
         if state.inside.sum() == before.inside.sum():
             break
     table, looked = state.table, state.looked
@@ -189,6 +187,23 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
     )
 
 
+def _border(judge: Judge, seed: int) -> tuple[faces.Edge | None, str | None]:
+    """Return the boundary's points where the audit needs them, and what, but for the points, leaves it void."""
+    landscape, space = judge.landscape, (judge.landscape, judge.args)
+    low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
+    x = np.random.default_rng([seed, 3]).uniform(low, high, (faces.SAMPLED, landscape.dim))
+    unknown = np.isnan(np.asarray(values(x, judge.args, loss=judge.loss)))
+    if unknown.any():
+        at = ", ".join(f"{value:.4g}" for value in x[np.argmax(unknown)][:AXES])
+        return None, f"the loss is no number in a part of the box, as at x = ({at}{', …' * (len(low) > AXES)})"
+    leak = None if faces.closed(landscape).all() else faces.leak(*space, seed, loss=judge.loss)
+    if leak is None:
+        return None, None
+    if landscape.dim > faces.DIMS:
+        return None, f"{leak}, and sides are searched in up to {faces.DIMS} dimensions"
+    return faces.edges(*space, judge.scales, seed, loss=judge.loss), None
+
+
 def _nearest(table: Table, judge: Judge) -> np.ndarray:
     """Return the distance from each point to the next listed one, up to the box's length."""
     if len(table.x) < 2:
@@ -200,8 +215,8 @@ def _nearest(table: Table, judge: Judge) -> np.ndarray:
 class _State:
     """What is known after a round; pathways and audit are worked out when asked for."""
 
-    def __init__(self, table: Table, looked: Looked, judge: Judge, edge: faces.Edge | None, inward: bool) -> None:
-        self.table, self.looked, self.judge, self.edge, self.inward = table, looked, judge, edge, inward
+    def __init__(self, table: Table, looked: Looked, judge: Judge, edge: faces.Edge | None, unsaid: str | None) -> None:
+        self.table, self.looked, self.judge, self.edge, self.unsaid = table, looked, judge, edge, unsaid
         low, high = np.asarray(judge.landscape.lower), np.asarray(judge.landscape.upper)
         self.inside = np.all((table.x >= low) & (table.x <= high) | faces.closed(judge.landscape), axis=1)
 
@@ -220,12 +235,8 @@ class _State:
     @cached_property
     def audit(self) -> Audit:
         """Return what the numbers of points say."""
-        if self.edge is None and not self.inward:
-            message = (
-                "Nothing can be said: the loss does not grow outward everywhere on the boundary, whose faces are "
-                f"searched in up to {faces.DIMS} dimensions."
-            )
-            return Audit(verdict="void", sum=None, expected=None, message=message)
+        if self.unsaid:
+            return void(self.unsaid)
         landscape = self.judge.landscape
         return audit(self.table, self.inside, self.members, faces.closed(landscape), self.edge, zero_modes(landscape))
 

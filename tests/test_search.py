@@ -142,14 +142,82 @@ def test_a_box_in_three_dimensions_that_cuts_through(out):
     assert found.audit["boundary"] is not None
 
 
-def test_what_leaves_the_sum_void(out):
-    assert "degenerate" in mnemo.find_critical_points("valley", out=out).audit["message"]
-    kinked = Landscape(loss=lambda x: jnp.sum(jnp.abs(x)), dim=2, lower=(-1.0,), upper=(1.0,), name="kinked")
-    assert "twice differentiable" in mnemo.find_critical_points(kinked, out=out).audit["message"]
-    edge = Landscape(loss=lambda x: (x[0] - 1) ** 2 + x[1] ** 2, dim=2, lower=(-1.0,), upper=(1.0,), name="edge")
-    assert "boundary is not resolved" in mnemo.find_critical_points(edge, out=out).audit["message"]
-    wide = Landscape(loss=lambda x: jnp.sum(x), dim=6, lower=(-1.0,), upper=(1.0,), name="wide")
-    assert "up to 4 dimensions" in mnemo.find_critical_points(wide, out=out).audit["message"]
+def of(function, dim, name, lower=-2.0, upper=2.3):
+    return Landscape(loss=function, dim=dim, lower=lower, upper=upper, name=name)
+
+
+ISOLATED = {
+    "x4": (lambda x: x[0] ** 4, 1, "point 0 as a minimum (+1)"),
+    "minus_x4": (lambda x: -(x[0] ** 4), 1, "point 0 as a maximum (-1)"),
+    "x6": (lambda x: x[0] ** 6, 1, "point 0 as a minimum (+1)"),
+    "x3": (lambda x: x[0] ** 3, 1, "point 0 as an inflection (0)"),
+    "x5": (lambda x: x[0] ** 5, 1, "point 0 as an inflection (0)"),
+    "x2_y4": (lambda x: x[0] ** 2 + x[1] ** 4, 2, "point 0 as a minimum (+1)"),
+}
+
+
+@pytest.mark.parametrize("name", ISOLATED)
+def test_degenerate_points_count_where_they_are_isolated(out, name):
+    """Brouwer: an isolated minimum counts 1, a maximum (-1)^d, an inflection 0; with the ends of a box it makes 1."""
+    function, dim, told = ISOLATED[name]
+    found = mnemo.find_critical_points(of(function, dim, name), out=out)
+    assert (found.audit["verdict"], found.audit["sum"]) == ("consistent", 1)
+    assert found.audit["message"].endswith(f"Degenerate but isolated, counted by higher derivatives: {told}.")
+
+
+def test_an_inflection_beside_a_minimum_counts_for_nothing(out):
+    """3 x^4 - 4 x^3 has an inflection at 0 and its minimum at 1."""
+    found = mnemo.find_critical_points(of(lambda x: 3 * x[0] ** 4 - 4 * x[0] ** 3, 1, "beside"), out=out)
+    assert len(found.catalogue.x) == 2
+    assert (found.audit["verdict"], found.audit["interior"]) == ("consistent", 1)
+    assert found.audit["numbers"] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "why"),
+    [
+        ("monkey", lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2, "degenerate saddles, as at point 0"),
+        ("x2_y3", lambda x: x[0] ** 2 + x[1] ** 3, "degenerate saddles, as at point 0"),
+        ("floor", lambda x: (x[0] - x[1] ** 2) ** 2, "not isolated at point 0"),
+        ("crossing", lambda x: x[0] ** 2 * x[1] ** 2, "not isolated at points 1 and 2"),
+        ("two_quartics", lambda x: x[0] ** 4 + x[1] ** 4, "the null space at point 0"),
+        ("cone", lambda x: jnp.sqrt(1e-30 + jnp.sum(x**2)), "not twice differentiable at point 0"),
+        # its sides have degenerate maxima of their own, at which searches end a little way off
+        ("hill", lambda x: -(x[0] ** 2) - x[1] ** 4, "on the lower side of axis 0, at x = (-2, "),
+    ],
+)
+def test_void_audits_name_what_they_rest_on(out, name, function, why):
+    found = mnemo.find_critical_points(of(function, 2, name), out=out)
+    assert (found.audit["verdict"], found.audit["sum"]) == ("void", None)
+    assert why in found.audit["message"]
+
+
+def test_void_audits_name_the_side(out):
+    edge = mnemo.find_critical_points(of(lambda x: (x[0] - 1) ** 2 + x[1] ** 2, 2, "edge", -1.0, 1.0), out=out)
+    assert "boundary is not resolved: on the upper side of axis 0, at x = (1, " in edge.audit["message"]
+    assert "neither grows nor falls inward" in edge.audit["message"]
+    wide = mnemo.find_critical_points(of(lambda x: jnp.sum(x**2) - 9 * x[4], 6, "wide", -1.0, 1.0), out=out)
+    assert "does not grow outward on the upper side of axis 4" in wide.audit["message"]
+    assert "up to 4 dimensions" in wide.audit["message"]
+
+
+def test_void_audits_say_where_the_loss_is_no_number(out):
+    """log(x + 1) is minus infinity where x = -1 (a side, whose slope has a sign) and no number below."""
+    log = of(lambda x: x[0] ** 2 - jnp.log(x[0] + 1) + x[1] ** 2, 2, "log", -1.5, 2.0)
+    assert "no number in a part of the box, as at x = (-1." in mnemo.find_critical_points(log, out=out).audit["message"]
+    # At the end of a box the loss may be infinite, where its slope still says that it grows outward.
+    log = of(lambda x: x[0] ** 2 - jnp.log(x[0] + 1) + x[1] ** 2, 2, "barrier", -1.0, 2.0)
+    assert mnemo.find_critical_points(log, out=out).audit["verdict"] == "consistent"
+    # 0 * log(0) is no number, though it is one everywhere inside
+    side = of(lambda x: x[0] ** 2 + x[1] * jnp.log(x[1]), 2, "side", (-1.0, 0.0), (1.0, 2.0))
+    message = mnemo.find_critical_points(side, out=out).audit["message"]
+    assert "on the lower side of axis 1, at x = (" in message
+    assert "is no number" in message
+    deep = of(lambda x: jnp.sum(x**2) + x[5] * jnp.log(x[5]), 6, "deep", (-1.0,) * 5 + (0.0,), (1.0,) * 6)
+    assert (
+        "the loss is no number on the lower side of axis 5"
+        in (mnemo.find_critical_points(deep, out=out).audit["message"])
+    )
 
 
 def test_pathways_join_the_minima_on_both_sides(out):
