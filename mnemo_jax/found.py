@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mnemo_jax import store
 from mnemo_jax.catalogue import Table
-from mnemo_jax.tables import KINDS, listed, points_of
+from mnemo_jax.tables import KINDS, dust, listed, points_of
 
 TOP = 1000
 
@@ -35,6 +35,11 @@ class CriticalPoints:
     def catalogue(self) -> Table:
         """The distinct critical points in canonical order; row number is label, ``count`` the searches that came."""
         return points_of(store.read_table(self.path / "catalogue.parquet"))
+
+    @cached_property
+    def dust(self) -> float:
+        """The size below which a loss is rounding noise around zero, by the spread of the catalogue's losses."""
+        return dust(self.catalogue.loss, self.summary["scales"])
 
     @cached_property
     def inside_box(self) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The columns of a record's Parquet files, and the way back to arrays."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mnemo_jax.types import Kind, Outcome
 OUTCOMES = [outcome.word for outcome in Outcome]
 KINDS = [kind.word for kind in Kind]
 FAMILIES = ["single", "joined", "not_separated"]
+DUST = 1e-12  # of what numbers are compared with, below which they are rounding noise around zero
 _VECTORS = ("x", "eigenvalues")
 _WORDS = {"kind": KINDS, "family": FAMILIES}
 
@@ -80,6 +82,21 @@ def listed(table: Table, rows: np.ndarray) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def dust(loss: np.ndarray, scales: Mapping[str, float]) -> float:
+    """Return the size below which losses are rounding noise around zero: `DUST` of the spread of all ``loss [n]``.
+
+    Losses that only rounding spreads, as those of minima that are all zero, are compared with that rounding.
+    """
+    rounding = 64 * np.finfo(float).eps * scales["hessian"] * scales["length"] ** 2
+    spread = float(np.ptp(loss)) if len(loss) else 0.0
+    return DUST * spread if spread > rounding else float(rounding)
+
+
+def tidy(value: float, dust: float = DUST) -> float:
+    """Return the value for a person to read, rounding noise around zero as zero."""
+    return 0.0 if abs(value) < dust else value
 
 
 def points_of(arrow: pa.Table) -> Table:

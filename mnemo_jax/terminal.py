@@ -18,7 +18,8 @@ from rich.text import Text
 from mnemo_jax import store
 from mnemo_jax.errors import UserError
 from mnemo_jax.pipeline import Progress as Done
-from mnemo_jax.record import Record, newer_schema, tidy
+from mnemo_jax.record import Record, newer_schema
+from mnemo_jax.tables import tidy
 from mnemo_jax.types import Kind
 
 ROWS = 20  # of the table of points, unless asked for more
@@ -172,7 +173,7 @@ def _points(record: Record, top: int) -> Table:
     title = "Critical points" if size == shown else f"Critical points ({shown} of {size:,}, by share; --top shows more)"
     interval = "bounds" if record.config["starts"]["kind"] == "grid" else "95 % interval"
     names = ["label", "x", "loss", "kind", "index", "smallest eigenvalue", "share", interval, "steps"]
-    rows = [dict(zip(names, _cells(p), strict=True)) for p in points]
+    rows = [dict(zip(names, _cells(p, record.dust), strict=True)) for p in points]
     for number in range(len(SPARE) + 1):
         table = _table(title, rows, [name for name in names if name not in SPARE[:number]])
         if _fits(table):
@@ -182,13 +183,13 @@ def _points(record: Record, top: int) -> Table:
     return table
 
 
-def _cells(p: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a point's row of the table of points."""
+def _cells(p: Mapping[str, Any], dust: float) -> tuple[str, ...]:
+    """Return a point's row of the table of points, in which losses below ``dust`` are zero."""
     low, high = p["interval"]
     return (
         str(p["label"]),
         coordinates(p["x"]),
-        f"{tidy(p['loss']):.8g}",
+        f"{tidy(p['loss'], dust):.8g}",
         p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else ""),
         "" if p["kind"] == "kink" else str(p["index"]),
         f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",

@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnemo_jax.found import CriticalPoints
-from mnemo_jax.record import tidy
-from mnemo_jax.tables import KINDS
+from mnemo_jax.tables import KINDS, tidy
 from mnemo_jax.terminal import coordinates, out, percent, seconds
 
 PATHWAYS = 20  # saddles shown with the minima they join
@@ -105,7 +104,7 @@ def _points(found: CriticalPoints, top: int) -> Table:
     for name in [*names, *(["orbit"] if orbits else [])]:
         table.add_column(name, justify="left" if name in ("x", "kind") else "right", no_wrap=name != "x")
     for p in points:
-        table.add_row(*_cells(p, orbits))
+        table.add_row(*_cells(p, orbits, found.dust))
     return table
 
 
@@ -123,13 +122,13 @@ def _kind(p: Mapping[str, Any]) -> str:
     return word + ("" if p["inside_box"] else ", outside")
 
 
-def _cells(p: Mapping[str, Any], orbits: bool) -> list[str]:
+def _cells(p: Mapping[str, Any], orbits: bool, dust: float) -> list[str]:
     kink = p["kind"] == "kink"
     values = ["", ""] if kink else [f"{p['eigenvalues'][0]:.5g}", f"{p['eigenvalues'][-1]:.5g}"]
     cells = [
         str(p["label"]),
         coordinates(p["x"]),
-        f"{tidy(p['loss']):.8g}",
+        f"{tidy(p['loss'], dust):.8g}",
         _kind(p),
         "" if kink else str(p["index"]),
         *values,

@@ -1,6 +1,7 @@
 """Searches for critical points: complete lists where these are known, and what an audit says when one is missing."""
 
 import json
+from dataclasses import replace
 from math import comb
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import mnemo_jax as mnemo
-from mnemo_jax import faces, flow, losses, orbits, seek, store
+from mnemo_jax import faces, flow, losses, orbits, seek, store, tables, terminal_search
 from mnemo_jax.calculus import loss_of, typical_norms
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.polish import Scales
@@ -278,6 +279,31 @@ def test_a_symmetry_that_is_none_is_found_out(out):
         loss=wells, dim=2, lower=(-3.0,), upper=(2.0,), symmetries=(Symmetry(kind="sign"),), name="shifted"
     )
     assert mnemo.find_critical_points(shifted, out=out).summary["balance"] is None
+
+
+def shown(found, capsys):
+    terminal_search.show(found, 20)
+    return capsys.readouterr().out
+
+
+def test_a_small_loss_prints_its_levels(out, capsys):
+    """A tilted double well scaled by 1e-15 has the levels of the whole one, scaled."""
+    whole = losses.build("double_well", {"tilt": 0.5})
+    small = replace(whole, loss=lambda x, **args: 1e-15 * whole.loss(x, **args), name="small")
+    rows = [line.split() for line in shown(mnemo.find_critical_points(small, out=out), capsys).splitlines()]
+    told = [float(row[2]) for row in rows if len(row) > 3 and row[3] in ("minimum", "maximum")]
+    np.testing.assert_allclose(told, 1e-15 * mnemo.find_critical_points(whole, out=out).catalogue.loss, rtol=1e-7)
+
+
+def test_rounding_around_zero_prints_as_zero(out, capsys):
+    """Himmelblau's four minima are zero, the Hessian's rounding aside."""
+    found = mnemo.find_critical_points("himmelblau", out=out)
+    rows = [line.split() for line in shown(found, capsys).splitlines()]
+    assert [row[3] for row in rows if "minimum" in row[4:5]] == ["0"] * 4
+    bowl = of(lambda x: jnp.sum((x - 0.1) ** 2), 2, "bowl")
+    assert " 0.1, 0.1     0  minimum" in shown(mnemo.find_critical_points(bowl, out=out), capsys)
+    assert tables.dust(np.array([1e-31, 3e-31]), {"hessian": 100.0, "length": 5.0}) > 1e-12
+    assert tables.dust(np.array([0.0, 1.0]), {"hessian": 100.0, "length": 5.0}) == 1e-12
 
 
 @pytest.mark.parametrize("name", ["double_well", "himmelblau", "random_trigonometric"])

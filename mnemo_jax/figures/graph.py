@@ -107,7 +107,7 @@ def _note(found: CriticalPoints, drawn: Tree, ways: Ways, kept: np.ndarray, barr
     saddles = words.kinds(int(kept.sum()), "saddle")
     told = f"{words.kinds(len(drawn.leaves), 'minimum')} and {saddles} of index 1 that join two of them."
     told += " The barrier is the loss of the saddle above the higher of both minima"
-    told += "." if _differ(barrier) else f", {words.number(float(barrier[0]))} for all."
+    told += "." if _differ(barrier) else f", {words.number(float(barrier[0]), dust=found.dust)} for all."
     same = int(np.sum(ways.minima[:, 0] == ways.minima[:, 1]))
     rest = int(np.sum(~kept)) - same
     if same:
