@@ -20,7 +20,7 @@ from mnemo_jax.clock import Clock
 from mnemo_jax.errors import UserError
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.labelling import Judge
-from mnemo_jax.pathways import Pathways
+from mnemo_jax.pathways import ENDS, Pathways
 from mnemo_jax.picture import picture
 from mnemo_jax.pipeline import Warn, begin, devices_for, folder_of, note, prepare
 from mnemo_jax.plan import DENSE, Plan
@@ -109,6 +109,8 @@ def _pathways(paths: Pathways) -> pa.Table:
             "minimum1": store.nullable(paths.minima[:, 1]),
             "barrier0": pa.array(paths.barrier[:, 0], mask=np.isnan(paths.barrier[:, 0])),
             "barrier1": pa.array(paths.barrier[:, 1], mask=np.isnan(paths.barrier[:, 1])),
+            "end0": store.words(paths.end[:, 0], list(ENDS)),
+            "end1": store.words(paths.end[:, 1], list(ENDS)),
         }
     )
 

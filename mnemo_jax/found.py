@@ -72,7 +72,10 @@ class CriticalPoints:
         return store.read_table(self.path / "searches.parquet")
 
     def pathways(self) -> pa.Table:
-        """Return a row per saddle of index one: ``saddle``, ``minimum0``, ``minimum1``, ``barrier0``, ``barrier1``."""
+        """Return a row per saddle of index one: ``saddle``, and for both sides ``minimum0``, ``barrier0``, ``end0``.
+
+        ``end0`` says at what the flow ended: a minimum, or why at none that is listed.
+        """
         return store.read_table(self.path / "pathways.parquet")
 
     def points(self, top: int = TOP) -> list[dict[str, Any]]:

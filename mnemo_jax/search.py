@@ -14,7 +14,7 @@ from mnemo_jax.calculus import values
 from mnemo_jax.catalogue import Table, canonical_order
 from mnemo_jax.finish import merged
 from mnemo_jax.labelling import Block, Judge, Stalls, label
-from mnemo_jax.pathways import Pathways, pathways
+from mnemo_jax.pathways import ENDS, Pathways, pathways
 from mnemo_jax.seek import sought
 from mnemo_jax.stopping import Seeking
 from mnemo_jax.symmetry import zero_modes
@@ -247,7 +247,7 @@ def _again(waves: _Waves, state: _State, seeking: Seeking, draw: np.random.Gener
     known = table.take(np.flatnonzero(state.inside))
     low, high = np.asarray(judge.landscape.lower), np.asarray(judge.landscape.upper)
     waves.look("midpoint", _between(judge, known))
-    waves.look("flow", state.paths.ends[(state.paths.minima < 0) & state.paths.ended])
+    waves.look("flow", state.paths.ends[state.paths.end == ENDS.index("unlisted")])
     if uniform and _rarest(table, state.looked) > RARE:
         waves.look("uniform", draw.uniform(low, high, (max(seeking.count, AGAIN * len(known.x)), len(low))))
     if state.audit.verdict == "missing":

@@ -94,6 +94,11 @@ def dust(loss: np.ndarray, scales: Mapping[str, float]) -> float:
     return DUST * spread if spread > rounding else float(rounding)
 
 
+def word(kind: int, dim: int) -> str:
+    """Return a kind's word; neither a minimum nor a maximum, a point of one variable is an inflection, no saddle."""
+    return "inflection" if kind == Kind.SADDLE and dim == 1 else KINDS[kind]
+
+
 def tidy(value: float, dust: float = DUST) -> float:
     """Return the value for a person to read, rounding noise around zero as zero."""
     return 0.0 if abs(value) < dust else value

@@ -19,7 +19,7 @@ from mnemo_jax import store
 from mnemo_jax.errors import UserError
 from mnemo_jax.pipeline import Progress as Done
 from mnemo_jax.record import Record, newer_schema
-from mnemo_jax.tables import tidy
+from mnemo_jax.tables import KINDS, tidy, word
 from mnemo_jax.types import Kind
 
 ROWS = 20  # of the table of points, unless asked for more
@@ -116,8 +116,9 @@ OTHERS = {
 
 def _elsewhere(record: Record) -> str:
     """Return how many starts ended at points that are no minima, by kind."""
-    told = ""
+    told, line = "", record.catalogue.x.shape[1] == 1
     for kind, (one, more) in OTHERS.items():
+        one, more = ("an inflection", "inflections") if line and kind == Kind.SADDLE else (one, more)
         count = record.shares.count[record.catalogue.kind == kind]
         if count.any():
             told += f"; {_starts(count.sum())} ended at {one if np.count_nonzero(count) == 1 else more}"
@@ -190,7 +191,7 @@ def _cells(p: Mapping[str, Any], dust: float) -> tuple[str, ...]:
         str(p["label"]),
         coordinates(p["x"]),
         f"{tidy(p['loss'], dust):.8g}",
-        p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else ""),
+        word(KINDS.index(p["kind"]), len(p["x"])) + (f", nullity {p['nullity']}" if p["nullity"] else ""),
         "" if p["kind"] == "kink" else str(p["index"]),
         f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",
         f"{percent(p['share'])} %",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mnemo_jax as mnemo
-from mnemo_jax import faces, flow, losses, orbits, seek, store, tables, terminal_search
+from mnemo_jax import faces, flow, losses, orbits, pathways, seek, store, tables, terminal_search
 from mnemo_jax.calculus import loss_of, typical_norms
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.polish import Scales
@@ -286,6 +286,50 @@ def shown(found, capsys):
     return capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("name", "function", "dim", "told"),
+    [
+        ("x3", lambda x: x[0] ** 3, 1, "1 inflection"),
+        ("steps", lambda x: x[0] + jnp.sin(x[0]), 1, "2 inflections"),  # and a third one outside
+        ("x2_y3", lambda x: x[0] ** 2 + x[1] ** 3, 2, "1 saddle"),
+        ("line", lambda x: 0.0 * x[0] + 1.0, 1, "1 line of constant loss"),
+        ("region", lambda x: 0.0 * x[0] + 1.0, 2, "1 region of constant loss"),
+        ("ring", lambda x: (x[0] ** 2 + x[1] ** 2 - 1) ** 2, 2, "1 flat family of minima and 1 maximum"),
+        ("x10", lambda x: x[0] ** 10, 1, "1 degenerate point"),
+    ],
+)
+def test_the_headline_says_what_was_found(out, name, function, dim, told):
+    found = mnemo.find_critical_points(of(function, dim, name, -4.0, 4.5), out=out)
+    assert terminal_search.sentence(found).removesuffix(", and 1 point outside it").endswith(f"found {told} in the box")
+
+
+def test_a_pathway_that_leads_to_no_minimum_says_why(out, capsys):
+    """The saddle of x^3/3 - x + y^2 at (-1, 0) has the minimum at (1, 0) on one side, a loss without end on the other.
+
+    A square root that adds nothing but its domain ends that side at x = -1.5.
+    """
+    open_ = of(lambda x: x[0] ** 3 / 3 - x[0] + x[1] ** 2, 2, "open")
+    cut = of(lambda x: x[0] ** 3 / 3 - x[0] + x[1] ** 2 + 0.0 * jnp.sqrt(x[0] + 1.5), 2, "cut", -1.4, 2.0)
+    for landscape, end, told in ((open_, "escaped", "escaped"), (cut, "non_finite", "not finite")):
+        found = mnemo.find_critical_points(landscape, out=out)
+        (path,) = found.pathways().to_pylist()
+        assert {path["end0"], path["end1"]} == {"minimum", end}
+        assert {path["minimum0"], path["minimum1"]} == {0, None}
+        row = shown(found, capsys).split("Pathways")[1].splitlines()[2]
+        assert told in row
+        assert "1.33333" in row
+
+
+def test_where_flows_ended():
+    outcome = np.array([Outcome.CONVERGED] * 3 + [Outcome.OUT_OF_STEPS] * 2 + [Outcome.ESCAPED, Outcome.NON_FINITE])
+    none = np.full(7, -1)
+    minima, others, inside = none.copy(), none.copy(), np.array([1, 1, 1, 1, 0, 0, 1], bool)
+    minima[0], others[2] = 4, 5
+    ends = [pathways.ENDS[k] for k in pathways.ends_of(outcome, minima, others, inside)]
+    assert ends == ["minimum", "unlisted", "no_minimum", "out_of_steps", "left_box", "escaped", "non_finite"]
+    assert set(terminal_search.LED) == set(pathways.ENDS) - {"minimum"}
+
+
 def test_a_small_loss_prints_its_levels(out, capsys):
     """A tilted double well scaled by 1e-15 has the levels of the whole one, scaled."""
     whole = losses.build("double_well", {"tilt": 0.5})
@@ -383,7 +427,7 @@ def test_the_flow_agrees_with_an_ode_solver(name):
     loss, args, scales = space(landscape)
     x = np.random.default_rng(2).uniform(landscape.lower, landscape.upper, (40, 2))
     ended = flow.flowed(x, args, scales, loss=loss)
-    assert ended.ended.all()
+    assert np.all(ended.outcome == Outcome.CONVERGED)
     slope = jax.jit(jax.grad(lambda y: loss(y, args)))
     for start, end in zip(x, ended.x, strict=True):
         exact = solve_ivp(lambda _, y: -np.asarray(slope(y)), (0, 50), start, method="LSODA", rtol=1e-9, atol=1e-10)
