@@ -1,23 +1,12 @@
 """Which way descents leave the saddles they stalled at: along which unstable direction, and to which side."""
 
-from functools import partial
-
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from mnemo_jax.calculus import Args, Loss, hessian
+from mnemo_jax.calculus import Args, Loss, hessians
 from mnemo_jax.tiles import in_tiles
 
 TILE = 64
 EQUAL = 1e-6  # of the largest eigenvalue in size, by which two must differ for their directions to mean something
-
-
-@partial(jax.jit, static_argnames=("loss",))
-def _tile(x: Array, args: Args, *, loss: Loss) -> tuple[Array, Array]:
-    matrix = jax.vmap(hessian(loss), in_axes=(0, None))(x, args)
-    return jnp.linalg.eigh(0.5 * (matrix + jnp.swapaxes(matrix, 1, 2)))
 
 
 def _facing(vectors: np.ndarray) -> np.ndarray:
@@ -54,7 +43,8 @@ def directions(
     if not wanted.any():
         return found
     rows, place = np.unique(at[wanted], return_inverse=True)
-    values, vectors = map(np.asarray, in_tiles(lambda x: _tile(x, args, loss=loss), TILE, x[rows]))
+    matrix = in_tiles(lambda x: hessians(x, args, loss=loss), TILE, x[rows])
+    values, vectors = np.linalg.eigh(0.5 * (matrix + np.swapaxes(matrix, 1, 2)))
     unstable = np.arange(x.shape[1]) < index[rows][:, None]
     along = np.einsum("nd,ndk->nk", away[wanted], _facing(vectors)[place])
     most = np.argmax(np.where(unstable[place], np.abs(along), -1.0), axis=1)

@@ -20,7 +20,7 @@ from mnemo_jax.errors import UserError
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.journal import note_end
 from mnemo_jax.labelling import Judge
-from mnemo_jax.pathways import Pathways
+from mnemo_jax.pathways import ENDS, Pathways
 from mnemo_jax.picture import picture
 from mnemo_jax.pipeline import Warn, begin, devices_for, folder_of, prepare
 from mnemo_jax.plan import Plan
@@ -105,6 +105,8 @@ def _pathways(paths: Pathways) -> pa.Table:
             "minimum1": store.nullable(paths.minima[:, 1]),
             "barrier0": pa.array(paths.barrier[:, 0], mask=np.isnan(paths.barrier[:, 0])),
             "barrier1": pa.array(paths.barrier[:, 1], mask=np.isnan(paths.barrier[:, 1])),
+            "end0": store.words(paths.end[:, 0], list(ENDS)),
+            "end1": store.words(paths.end[:, 1], list(ENDS)),
         }
     )
 

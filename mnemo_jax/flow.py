@@ -17,13 +17,15 @@ from jax import Array
 from mnemo_jax.calculus import Args, Loss, hessian
 from mnemo_jax.polish import Scales
 from mnemo_jax.tiles import in_tiles
-from mnemo_jax.types import Either
+from mnemo_jax.types import Either, Outcome
 
 STEPS = 10_000
 TOLERANCE = 1e-6  # box lengths, error of one step
 LONGEST = 0.05  # box lengths, way of one step
 END = 1e-8  # of the gradient scale, below which the flow has arrived, where no direction leads down
 FLAT = 1e-9  # of the Hessian's scale, below which an eigenvalue leads nowhere down
+AWAY = 100.0  # box lengths from the start beyond which a flow is given up
+HALTED = 1e-12  # box lengths, steps below which a loss that is no number ahead ends the flow
 FACTOR = (0.2, 4.0)  # bounds of the change of the step's length
 TILE = 256
 
@@ -33,12 +35,12 @@ class Flowed(NamedTuple):
 
     Attributes:
         x: ``[d]``.
-        ended: whether it arrived at a minimum.
+        outcome: int32, an `Outcome`; converged is arrived where no direction leads down.
         steps: int32.
     """
 
     x: Either
-    ended: Either
+    outcome: Either
     steps: Either
 
 
@@ -49,7 +51,7 @@ class _State(NamedTuple):
     vectors: Array
     h: Array
     steps: Array
-    going: Array
+    outcome: Array
 
 
 def flow(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Flowed:
@@ -77,19 +79,23 @@ def flow(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Flowed:
         taken = (worst <= 1.0) & jnp.isfinite(worst)
         factor = jnp.clip(0.9 / jnp.sqrt(jnp.maximum(worst, 1e-12)), *FACTOR)
         h = state.h * jnp.where(jnp.isfinite(worst), factor, FACTOR[0])
-        there = _State(x, gradient, values, vectors, h, state.steps + 1, state.going)
+        there = _State(x, gradient, values, vectors, h, state.steps + 1, state.outcome)
         new = jax.tree.map(partial(jnp.where, taken), there, state._replace(h=h, steps=state.steps + 1))
-        return new._replace(going=~arrived(new) & (new.steps < STEPS))
+        halted = ~jnp.isfinite(worst) & (size <= HALTED * scales.length)
+        return new._replace(outcome=jnp.where(halted, Outcome.NON_FINITE, met(new)).astype(jnp.int32))
 
-    def arrived(state: _State) -> Array:
+    def met(state: _State) -> Array:
         level = jnp.linalg.norm(state.gradient) <= END * scales.gradient
-        return level & (state.values[0] > -FLAT * scales.hessian)  # zero modes leave it at rounding
+        arrived = level & (state.values[0] > -FLAT * scales.hessian)  # zero modes leave it at rounding
+        outcome = jnp.where(state.steps < STEPS, Outcome.RUNNING, Outcome.OUT_OF_STEPS)
+        outcome = jnp.where(jnp.linalg.norm(state.x - x0) > AWAY * scales.length, Outcome.ESCAPED, outcome)
+        return jnp.where(arrived, Outcome.CONVERGED, outcome).astype(jnp.int32)
 
     gradient, values, vectors = seen(x0)
     h = 1e-3 * scales.length / (jnp.linalg.norm(gradient) + 1e-12 * scales.gradient)
-    state = _State(x0, gradient, values, vectors, h, jnp.int32(0), jnp.array(True))
-    state = jax.lax.while_loop(lambda s: s.going, advance, state)
-    return Flowed(state.x, arrived(state), state.steps)
+    state = _State(x0, gradient, values, vectors, h, jnp.int32(0), jnp.int32(Outcome.RUNNING))
+    state = jax.lax.while_loop(lambda s: s.outcome == Outcome.RUNNING, advance, state)
+    return Flowed(state.x, state.outcome, state.steps)
 
 
 @partial(jax.jit, static_argnames=("loss",))

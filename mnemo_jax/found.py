@@ -12,7 +12,7 @@ from mnemo_jax import journal, store
 from mnemo_jax.catalogue import Table
 from mnemo_jax.errors import UserError
 from mnemo_jax.record import Record, load
-from mnemo_jax.tables import KINDS, TOP, listed, points_of
+from mnemo_jax.tables import KINDS, TOP, dust, listed, points_of
 
 
 class CriticalPoints:
@@ -35,6 +35,11 @@ class CriticalPoints:
     def catalogue(self) -> Table:
         """The distinct critical points in canonical order; row number is label, ``count`` the searches that came."""
         return points_of(store.read_table(self.path / "catalogue.parquet"))
+
+    @cached_property
+    def dust(self) -> float:
+        """The size below which a loss is rounding noise around zero, by the spread of the catalogue's losses."""
+        return dust(self.catalogue.loss, self.summary["scales"])
 
     @cached_property
     def inside_box(self) -> np.ndarray:
@@ -65,7 +70,10 @@ class CriticalPoints:
         return store.read_table(self.path / "searches.parquet")
 
     def pathways(self) -> pa.Table:
-        """Return a row per saddle of index one: ``saddle``, ``minimum0``, ``minimum1``, ``barrier0``, ``barrier1``."""
+        """Return a row per saddle of index one: ``saddle``, and for both sides ``minimum0``, ``barrier0``, ``end0``.
+
+        ``end0`` says at what the flow ended: a minimum, or why at none that is listed.
+        """
         return store.read_table(self.path / "pathways.parquet")
 
     def points(self, top: int = TOP) -> list[dict[str, Any]]:

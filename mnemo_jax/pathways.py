@@ -11,10 +11,11 @@ from mnemo_jax.landscape import Landscape
 from mnemo_jax.polish import Scales
 from mnemo_jax.symmetry import canonical, zero_modes
 from mnemo_jax.tiles import in_tiles
-from mnemo_jax.types import Kind
+from mnemo_jax.types import Kind, Outcome
 
 PUSH = 1e-4  # box lengths off the saddle
 TILE = 256  # saddles whose Hessians are written out at once
+ENDS = ("minimum", "unlisted", "no_minimum", "left_box", "escaped", "out_of_steps", "non_finite")
 MATCH = 1e-4  # box lengths between a flow's end and the minimum it stands for
 
 
@@ -26,14 +27,15 @@ class Pathways(NamedTuple):
         minima: int64 ``[m, 2]``, rows of the minima the flow reaches to either side, -1 where it reaches none listed.
         barrier: ``[m, 2]``, loss of the saddle above each; NaN where there is none.
         ends: ``[m, 2, d]``, where the flow ended.
-        ended: bool ``[m, 2]``, whether it arrived at a minimum at all.
+        end: int8 ``[m, 2]``, at what, a number of `ENDS`: a listed minimum, one that is not listed, a listed point of
+            another kind that leads nowhere down, or nowhere, and then why.
     """
 
     saddle: np.ndarray
     minima: np.ndarray
     barrier: np.ndarray
     ends: np.ndarray
-    ended: np.ndarray
+    end: np.ndarray
 
 
 def pathways(
@@ -51,16 +53,39 @@ def pathways(
     push = PUSH * float(scales.length) * down
     sides = np.stack([x - push, x + push], axis=1).reshape(-1, table.x.shape[1])
     ended = flowed(sides, args, scales, loss=loss)
-    minima = _matched(canonical(ended.x, landscape), table, metric)
-    minima = np.where(ended.ended, minima, -1).reshape(-1, 2)
+    minima, others = _matched(canonical(ended.x, landscape), table, metric)
+    inside = np.all((ended.x >= landscape.lower) & (ended.x <= landscape.upper) | np.array(landscape.periodic), axis=1)
+    end = ends_of(ended.outcome, minima, others, inside).reshape(-1, 2)
+    minima = np.where(end == ENDS.index("minimum"), minima.reshape(-1, 2), -1)
     height = np.where(minima >= 0, table.loss[saddle][:, None] - table.loss[minima], np.nan)
-    ends = ended.x.reshape(len(saddle), 2, table.x.shape[1])
-    return Pathways(saddle, minima, height, ends, ended.ended.reshape(-1, 2))
+    return Pathways(saddle, minima, height, ended.x.reshape(len(saddle), 2, table.x.shape[1]), end)
 
 
-def _matched(x: np.ndarray, table: Table, metric: Metric) -> np.ndarray:
-    """Return the row of the minimum at each ``x [n, d]``, -1 for none."""
-    rows = np.flatnonzero(table.kind == Kind.MINIMUM)
+def ends_of(outcome: np.ndarray, minima: np.ndarray, others: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return at what flows ended, numbers of `ENDS`.
+
+    Args:
+        outcome: of the flows ``[n]``.
+        minima: row of the minimum at each end, -1 for none.
+        others: row of a point of another kind there, -1 for none.
+        inside: bool, whether the end lies in the box.
+    """
+    arrived = np.where(minima >= 0, "minimum", np.where(others >= 0, "no_minimum", "unlisted"))
+    lost = np.where(inside, "out_of_steps", "left_box")
+    lost = np.where(outcome == Outcome.ESCAPED, "escaped", lost)
+    lost = np.where(outcome == Outcome.NON_FINITE, "non_finite", lost)
+    words = np.where(outcome == Outcome.CONVERGED, arrived, lost)
+    return np.array([ENDS.index(word) for word in words], np.int8)
+
+
+def _matched(x: np.ndarray, table: Table, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the minimum and of the point of another kind at each ``x [n, d]``, -1 for none."""
+    minimum = table.kind == Kind.MINIMUM
+    return _nearest(x, np.flatnonzero(minimum), table, metric), _nearest(x, np.flatnonzero(~minimum), table, metric)
+
+
+def _nearest(x: np.ndarray, rows: np.ndarray, table: Table, metric: Metric) -> np.ndarray:
+    """Return which of the ``rows`` of a table lies at each ``x [n, d]``, -1 for none."""
     if not len(rows) or not len(x):
         return np.full(len(x), -1)
     away, nearest = metric.tree(table.x[rows]).query(metric.wrap(x))

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from mnemo_jax import journal, store
 from mnemo_jax.catalogue import Table
 from mnemo_jax.errors import UserError, did_you_mean
-from mnemo_jax.tables import KINDS, TOP, listed, points_of
+from mnemo_jax.tables import KINDS, TOP, dust, listed, points_of, tidy
 
 
 class Shares(NamedTuple):
@@ -54,6 +54,11 @@ class Record:
     def catalogue(self) -> Table:
         """The distinct critical points in canonical order; row number is label."""
         return points_of(store.read_table(self.path / "catalogue.parquet"))
+
+    @cached_property
+    def dust(self) -> float:
+        """The size below which a loss is rounding noise around zero, by the spread of the catalogue's losses."""
+        return dust(self.catalogue.loss, self.summary["scales"])
 
     @cached_property
     def shares(self) -> Shares:
@@ -225,7 +230,7 @@ class Record:
                 point["label"],
                 point["kind"],
                 point["index"],
-                f"{tidy(point['loss']):.8g}",
+                f"{tidy(point['loss'], self.dust):.8g}",
                 share,
                 f"{100 * low:.3f} – {100 * high:.3f} %",
                 x,
@@ -234,11 +239,6 @@ class Record:
         top = "".join(f"<th>{name}</th>" for name in head)
         title = html.escape(f"{self.summary['name']}: {self.summary['starts']:,} starts")
         return f"<b>{title}</b><table><thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def tidy(value: float) -> float:
-    """Return the value for a person to read, rounding noise around zero as zero."""
-    return 0.0 if abs(value) < 1e-12 else value
 
 
 def load(run: str | Path) -> Record:

@@ -10,12 +10,12 @@ import numpy as np
 from jax import Array
 
 from mnemo_jax import estimates, faces, orbits
-from mnemo_jax.audit import Audit, audit
+from mnemo_jax.audit import Audit, audit, void
 from mnemo_jax.calculus import Args, Loss, values
 from mnemo_jax.catalogue import Table, canonical_order
 from mnemo_jax.finish import merged
 from mnemo_jax.labelling import Block, Judge, Stalls, label
-from mnemo_jax.pathways import Pathways, pathways
+from mnemo_jax.pathways import ENDS, Pathways, pathways
 from mnemo_jax.seek import sought
 from mnemo_jax.stopping import Seeking
 from mnemo_jax.symmetry import zero_modes
@@ -32,6 +32,7 @@ TILE = 1024  # descents followed at once
 CLIMBS = 4096  # searches of index-k saddle dynamics in one round
 LOST = 64  # searches that arrived nowhere, around whose ends a kink is looked for
 AGAIN = 4  # times the points known, uniform searches of a further round
+AXES = 4  # coordinates of a point in a sentence
 RARE = 1e-3  # unseen mass above which uniform searches go on
 
 
@@ -166,14 +167,11 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
         waves.look("uniform", draw.uniform(low, high, (seeking.count, landscape.dim)))
         waves.look("descent", _along(judge, draw, seeking.along))
         waves.look("height", _heights(judge, draw, seeking.heights))
-    closed, edge = faces.closed(landscape), None
-    inward = bool(closed.all()) or faces.points_inward(landscape, judge.args, seed, loss=judge.loss)
-    if not inward and landscape.dim <= faces.DIMS:
-        edge = faces.edges(landscape, judge.args, judge.scales, seed, loss=judge.loss)
-    state = _State(*waves.together(), judge, edge, inward)
+    edge, unsaid = _border(judge, seed)
+    state = _State(*waves.together(), judge, edge, unsaid)
     for _ in range(seeking.rounds):
         _again(waves, state, seeking, draw, uniform=starts is None)
-        before, state = state, _State(*waves.together(), judge, edge, inward)
+        before, state = state, _State(*waves.together(), judge, edge, unsaid)
         if state.inside.sum() == before.inside.sum():
             break
     table, looked = state.table, state.looked
@@ -193,6 +191,23 @@ def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None 
     )
 
 
+def _border(judge: Judge, seed: int) -> tuple[faces.Edge | None, str | None]:
+    """Return the boundary's points where the audit needs them, and what, but for the points, leaves it void."""
+    landscape, space = judge.landscape, (judge.landscape, judge.args)
+    low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
+    x = np.random.default_rng([seed, 3]).uniform(low, high, (faces.SAMPLED, landscape.dim))
+    unknown = np.isnan(np.asarray(values(x, judge.args, loss=judge.loss)))
+    if unknown.any():
+        at = ", ".join(f"{value:.4g}" for value in x[np.argmax(unknown)][:AXES])
+        return None, f"the loss is no number in a part of the box, as at x = ({at}{', …' * (len(low) > AXES)})"
+    leak = None if faces.closed(landscape).all() else faces.leak(*space, seed, loss=judge.loss)
+    if leak is None:
+        return None, None
+    if landscape.dim > faces.DIMS:
+        return None, f"{leak}, and sides are searched in up to {faces.DIMS} dimensions"
+    return faces.edges(*space, judge.scales, seed, loss=judge.loss), None
+
+
 def _nearest(table: Table, judge: Judge) -> np.ndarray:
     """Return the distance from each point to the next listed one, up to the box's length."""
     if len(table.x) < 2:
@@ -204,8 +219,8 @@ def _nearest(table: Table, judge: Judge) -> np.ndarray:
 class _State:
     """What is known after a round; pathways and audit are worked out when asked for."""
 
-    def __init__(self, table: Table, looked: Looked, judge: Judge, edge: faces.Edge | None, inward: bool) -> None:
-        self.table, self.looked, self.judge, self.edge, self.inward = table, looked, judge, edge, inward
+    def __init__(self, table: Table, looked: Looked, judge: Judge, edge: faces.Edge | None, unsaid: str | None) -> None:
+        self.table, self.looked, self.judge, self.edge, self.unsaid = table, looked, judge, edge, unsaid
         low, high = np.asarray(judge.landscape.lower), np.asarray(judge.landscape.upper)
         self.inside = np.all((table.x >= low) & (table.x <= high) | faces.closed(judge.landscape), axis=1)
 
@@ -224,12 +239,8 @@ class _State:
     @cached_property
     def audit(self) -> Audit:
         """Return what the numbers of points say."""
-        if self.edge is None and not self.inward:
-            message = (
-                "Nothing can be said: the loss does not grow outward everywhere on the boundary, whose faces are "
-                f"searched in up to {faces.DIMS} dimensions."
-            )
-            return Audit(verdict="void", sum=None, expected=None, message=message)
+        if self.unsaid:
+            return void(self.unsaid)
         landscape = self.judge.landscape
         return audit(self.table, self.inside, self.members, faces.closed(landscape), self.edge, zero_modes(landscape))
 
@@ -240,7 +251,7 @@ def _again(waves: _Waves, state: _State, seeking: Seeking, draw: np.random.Gener
     known = table.take(np.flatnonzero(state.inside))
     low, high = np.asarray(judge.landscape.lower), np.asarray(judge.landscape.upper)
     waves.look("midpoint", _between(judge, known))
-    waves.look("flow", state.paths.ends[(state.paths.minima < 0) & state.paths.ended])
+    waves.look("flow", state.paths.ends[state.paths.end == ENDS.index("unlisted")])
     if uniform and _rarest(table, state.looked) > RARE:
         waves.look("uniform", draw.uniform(low, high, (max(seeking.count, AGAIN * len(known.x)), len(low))))
     if state.audit.verdict == "missing":

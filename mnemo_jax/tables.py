@@ -15,6 +15,7 @@ OUTCOMES = [outcome.word for outcome in Outcome]
 KINDS = [kind.word for kind in Kind]
 FAMILIES = ["single", "joined", "not_separated"]
 TOP = 1000  # points of a catalogue that are listed, unless more are asked for
+DUST = 1e-12  # of what numbers are compared with, below which they are rounding noise around zero
 _VECTORS = ("x", "eigenvalues")
 _WORDS = {"kind": KINDS, "family": FAMILIES}
 
@@ -95,6 +96,26 @@ def listed(table: Table, count: np.ndarray, top: int, more: Mapping[str, Any]) -
         | {name: column[row] for name, column in more.items()}
         for row in rows
     ]
+
+
+def dust(loss: np.ndarray, scales: Mapping[str, float]) -> float:
+    """Return the size below which losses are rounding noise around zero: `DUST` of the spread of all ``loss [n]``.
+
+    Losses that only rounding spreads, as those of minima that are all zero, are compared with that rounding.
+    """
+    rounding = 64 * np.finfo(float).eps * scales["hessian"] * scales["length"] ** 2
+    spread = float(np.ptp(loss)) if len(loss) else 0.0
+    return DUST * spread if spread > rounding else float(rounding)
+
+
+def word(kind: int, dim: int) -> str:
+    """Return a kind's word; neither a minimum nor a maximum, a point of one variable is an inflection, no saddle."""
+    return "inflection" if kind == Kind.SADDLE and dim == 1 else KINDS[kind]
+
+
+def tidy(value: float, dust: float = DUST) -> float:
+    """Return the value for a person to read, rounding noise around zero as zero."""
+    return 0.0 if abs(value) < dust else value
 
 
 def points_of(arrow: pa.Table) -> Table:

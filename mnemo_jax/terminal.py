@@ -18,7 +18,8 @@ from rich.text import Text
 from mnemo_jax import store
 from mnemo_jax.errors import UserError
 from mnemo_jax.pipeline import Progress as Done
-from mnemo_jax.record import Record, tidy
+from mnemo_jax.record import Record
+from mnemo_jax.tables import KINDS, tidy, word
 from mnemo_jax.types import Kind
 
 ROWS = 20  # of the table of points, unless asked for more
@@ -115,8 +116,9 @@ OTHERS = {
 
 def _elsewhere(record: Record) -> str:
     """Return how many starts ended at points that are no minima, by kind."""
-    told = ""
+    told, line = "", record.catalogue.x.shape[1] == 1
     for kind, (one, more) in OTHERS.items():
+        one, more = ("an inflection", "inflections") if line and kind == Kind.SADDLE else (one, more)
         count = record.shares.count[record.catalogue.kind == kind]
         if count.any():
             told += f"; {_starts(count.sum())} ended at {one if np.count_nonzero(count) == 1 else more}"
@@ -172,7 +174,7 @@ def _points(record: Record, top: int) -> Table:
     title = "Critical points" if size == shown else f"Critical points ({shown} of {size:,}, by share; --top shows more)"
     interval = "bounds" if record.config["starts"]["kind"] == "grid" else "95 % interval"
     names = ["label", "x", "loss", "kind", "index", "smallest eigenvalue", "share", interval, "steps"]
-    rows = [dict(zip(names, _cells(p), strict=True)) for p in points]
+    rows = [dict(zip(names, _cells(p, record.dust), strict=True)) for p in points]
     for number in range(len(SPARE) + 1):
         table = _table(title, rows, [name for name in names if name not in SPARE[:number]])
         if _fits(table):
@@ -182,14 +184,14 @@ def _points(record: Record, top: int) -> Table:
     return table
 
 
-def _cells(p: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a point's row of the table of points."""
+def _cells(p: Mapping[str, Any], dust: float) -> tuple[str, ...]:
+    """Return a point's row of the table of points, in which losses below ``dust`` are zero."""
     low, high = p["interval"]
     return (
         str(p["label"]),
         coordinates(p["x"]),
-        f"{tidy(p['loss']):.8g}",
-        p["kind"] + (f", nullity {p['nullity']}" if p["nullity"] else ""),
+        f"{tidy(p['loss'], dust):.8g}",
+        word(KINDS.index(p["kind"]), len(p["x"])) + (f", nullity {p['nullity']}" if p["nullity"] else ""),
         "" if p["kind"] == "kink" else str(p["index"]),
         f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",
         f"{percent(p['share'])} %",

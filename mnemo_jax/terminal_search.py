@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mnemo_jax.found import CriticalPoints
-from mnemo_jax.record import tidy
-from mnemo_jax.tables import KINDS
+from mnemo_jax.tables import KINDS, tidy, word
 from mnemo_jax.terminal import coordinates, out, percent, seconds
+from mnemo_jax.types import Kind
 
 PATHWAYS = 20  # saddles shown with the minima they join
 DOUBT = 1e-3  # chance below which an imbalance among members of an orbit is told to be none
@@ -18,7 +18,15 @@ RADIUS = (
     "Radius: within it Newton's method is expected to come to the point and to no other (Kantorovich); the Hessian is "
     "computed, third derivatives are sampled in eight directions, not bounded."
 )
-PLURAL = {"minimum": "minima", "maximum": "maxima", "degenerate": "degenerate points"}
+PLURAL = {"minimum": "minima", "maximum": "maxima"}
+LED = {
+    "unlisted": "not listed",
+    "no_minimum": "no minimum",
+    "left_box": "left the box",
+    "escaped": "escaped",
+    "out_of_steps": "out of steps",
+    "non_finite": "not finite",
+}  # where a pathway led, in place of its minimum's label
 
 
 def show(found: CriticalPoints, top: int) -> None:
@@ -44,19 +52,31 @@ def sentence(found: CriticalPoints) -> str:
     summary, inside = found.summary, found.inside_box
     if not inside.any():
         return f"{summary['name']}: {summary['searches']:,} searches found no critical point in the box"
-    counts = np.bincount(
-        found.catalogue.kind[inside], weights=np.array(summary["orbits"])[inside], minlength=len(KINDS)
-    )
-    parts = [_number(int(n), word) for n, word in zip(counts, KINDS, strict=True) if n]
+    parts = [f"{number:,} {noun[number != 1]}" for noun, number in _nouns(found).items()]
     kinds = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     outside = int((~inside).sum())
-    more = f", and {outside:,} points outside it" if outside else ""
+    more = f", and {outside:,} point{'' if outside == 1 else 's'} outside it" if outside else ""
     return f"{summary['name']}: {summary['searches']:,} searches found {kinds} in the box{more}"
 
 
-def _number(number: int, kind: str) -> str:
-    word = kind if number == 1 else PLURAL.get(kind, kind + "s")
-    return f"{number:,} {word}"
+def _nouns(found: CriticalPoints) -> dict[tuple[str, str], int]:
+    """Return how many points in the box go by each noun (singular, plural), by kind and single points first."""
+    table, orbits = found.catalogue, found.summary["orbits"]
+    counts: dict[tuple[str, str], int] = {}
+    for row in sorted(np.flatnonzero(found.inside_box), key=lambda row: (table.kind[row], table.family[row] > 0)):
+        noun = _noun(table.kind[row], bool(table.family[row]), table.nullity[row], table.x.shape[1])
+        counts[noun] = counts.get(noun, 0) + int(orbits[row])
+    return counts
+
+
+def _noun(kind: int, flat: bool, nullity: int, dim: int) -> tuple[str, str]:
+    """Return what to call one and several such points: their kind, a flat family of it, a place of constant loss."""
+    if flat and kind == Kind.DEGENERATE and nullity == dim:
+        place = "line" if dim == 1 else "region"
+        return f"{place} of constant loss", f"{place}s of constant loss"
+    name = "degenerate point" if kind == Kind.DEGENERATE else word(kind, dim)
+    several = PLURAL.get(name, name + "s")
+    return (f"flat family of {several}", f"flat families of {several}") if flat else (name, several)
 
 
 def notes(found: CriticalPoints) -> list[str]:
@@ -105,31 +125,31 @@ def _points(found: CriticalPoints, top: int) -> Table:
     for name in [*names, *(["orbit"] if orbits else [])]:
         table.add_column(name, justify="left" if name in ("x", "kind") else "right", no_wrap=name != "x")
     for p in points:
-        table.add_row(*_cells(p, orbits))
+        table.add_row(*_cells(p, orbits, found.dust))
     return table
 
 
 def _kind(p: Mapping[str, Any]) -> str:
     """Return a point's kind in words, with what decided it where its Hessian did not."""
-    word = "inflection" if p["kind"] == "saddle" and len(p["x"]) == 1 else p["kind"]
+    told, dim, flat = word(KINDS.index(p["kind"]), len(p["x"])), len(p["x"]), p["family"] != "single"
     if p["kind"] == "degenerate":
-        word = "undecided by derivatives"
+        told = "constant loss" if flat and p["nullity"] == dim else "undecided by derivatives"
     if p["nullity"]:
-        word += f", nullity {p['nullity']}"
+        told += f", nullity {p['nullity']}"
     if p["order"]:
-        word += f" (by derivatives of order {p['order']})"
-    if p["family"] != "single":
-        word += ", a flat family"
-    return word + ("" if p["inside_box"] else ", outside")
+        told += f" (by derivatives of order {p['order']})"
+    if flat:
+        told += ", a flat family"
+    return told + ("" if p["inside_box"] else ", outside")
 
 
-def _cells(p: Mapping[str, Any], orbits: bool) -> list[str]:
+def _cells(p: Mapping[str, Any], orbits: bool, dust: float) -> list[str]:
     kink = p["kind"] == "kink"
     values = ["", ""] if kink else [f"{p['eigenvalues'][0]:.5g}", f"{p['eigenvalues'][-1]:.5g}"]
     cells = [
         str(p["label"]),
         coordinates(p["x"]),
-        f"{tidy(p['loss']):.8g}",
+        f"{tidy(p['loss'], dust):.8g}",
         _kind(p),
         "" if kink else str(p["index"]),
         *values,
@@ -147,9 +167,13 @@ def _pathways(paths: list[dict[str, Any]]) -> Table:
     height = {k: min(v for v in (p["barrier0"], p["barrier1"], np.inf) if v is not None) for k, p in enumerate(paths)}
     for k in sorted(height, key=height.__getitem__)[:PATHWAYS]:
         p = paths[k]
-        sides = [(p[f"minimum{side}"], p[f"barrier{side}"]) for side in (0, 1)]
-        row = [
-            cell for label, barrier in sides for cell in (("", "") if label is None else (str(label), f"{barrier:.6g}"))
-        ]
-        table.add_row(str(p["saddle"]), *row)
+        table.add_row(str(p["saddle"]), *_side(p, 0), *_side(p, 1))
     return table
+
+
+def _side(path: Mapping[str, Any], side: int) -> tuple[str, str]:
+    """Return the minimum a pathway leads to on one side, and the barrier, or in their place why it leads to none."""
+    label = path[f"minimum{side}"]
+    if label is None:
+        return LED[path[f"end{side}"]], ""
+    return str(label), f"{path[f'barrier{side}']:.6g}"

@@ -25,9 +25,7 @@ BOWL = Landscape(loss=bowl, dim=2, lower=(-1.0,), upper=(1.0,))
 def ends(table, *, starts=20_000, steps=400, landscape=BOWL, seed=0, **given):
     """Return where a fixed number of steps leads."""
     rest = {"stop": Stop(grad_tol=0, max_steps=steps), "tile": TILE, "devices": 1, **given}
-    record = survey(
-        landscape, optimizer=table, starts=starts, seed=seed, recording=Recording(endpoints=True), **rest
-    )
+    record = survey(landscape, optimizer=table, starts=starts, seed=seed, recording=Recording(endpoints=True), **rest)
     return np.stack(record.starts("x")["x"].to_pylist())
 
 

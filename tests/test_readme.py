@@ -10,6 +10,7 @@ import typer
 import mnemo_jax
 from mnemo_jax import config
 from mnemo_jax.cli import app
+from mnemo_jax.figures import SEARCH_FIGURES, graph, tree
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -32,6 +33,12 @@ def test_tables_of_keys_name_every_key():
     properties = config.schema()["properties"]
     named = set(re.findall(r"^\| `(\w+)", README, flags=re.MULTILINE))
     assert named == set(properties) - {"seed", "precision"}, "seed and precision stand beside name"
+
+
+def test_every_figure_of_a_search_is_told():
+    told = set(re.findall(r"^- `(\w+)`:", README, flags=re.MULTILINE))
+    assert told == set(SEARCH_FIGURES)
+    assert f"more than {tree.MOST} minima ({graph.MOST} in `pathways`)" in README
 
 
 def test_configs_parse():

@@ -1,6 +1,7 @@
 """Searches for critical points: complete lists where these are known, and what an audit says when one is missing."""
 
 import json
+from dataclasses import replace
 from math import comb
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import mnemo_jax as mnemo
-from mnemo_jax import faces, flow, losses, orbits, search, seek, store
+from mnemo_jax import faces, flow, losses, orbits, pathways, search, seek, store, tables, terminal_search
 from mnemo_jax.calculus import loss_of, typical_norms
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.found import opened
@@ -146,14 +147,82 @@ def test_a_box_in_three_dimensions_that_cuts_through(out):
     assert found.audit["boundary"] is not None
 
 
-def test_what_leaves_the_sum_void(out):
-    assert "degenerate" in mnemo.find_critical_points("valley", out=out).audit["message"]
-    kinked = Landscape(loss=lambda x: jnp.sum(jnp.abs(x)), dim=2, lower=(-1.0,), upper=(1.0,), name="kinked")
-    assert "twice differentiable" in mnemo.find_critical_points(kinked, out=out).audit["message"]
-    edge = Landscape(loss=lambda x: (x[0] - 1) ** 2 + x[1] ** 2, dim=2, lower=(-1.0,), upper=(1.0,), name="edge")
-    assert "boundary is not resolved" in mnemo.find_critical_points(edge, out=out).audit["message"]
-    wide = Landscape(loss=lambda x: jnp.sum(x), dim=6, lower=(-1.0,), upper=(1.0,), name="wide")
-    assert "up to 4 dimensions" in mnemo.find_critical_points(wide, out=out).audit["message"]
+def of(function, dim, name, lower=-2.0, upper=2.3):
+    return Landscape(loss=function, dim=dim, lower=lower, upper=upper, name=name)
+
+
+ISOLATED = {
+    "x4": (lambda x: x[0] ** 4, 1, "point 0 as a minimum (+1)"),
+    "minus_x4": (lambda x: -(x[0] ** 4), 1, "point 0 as a maximum (-1)"),
+    "x6": (lambda x: x[0] ** 6, 1, "point 0 as a minimum (+1)"),
+    "x3": (lambda x: x[0] ** 3, 1, "point 0 as an inflection (0)"),
+    "x5": (lambda x: x[0] ** 5, 1, "point 0 as an inflection (0)"),
+    "x2_y4": (lambda x: x[0] ** 2 + x[1] ** 4, 2, "point 0 as a minimum (+1)"),
+}
+
+
+@pytest.mark.parametrize("name", ISOLATED)
+def test_degenerate_points_count_where_they_are_isolated(out, name):
+    """Brouwer: an isolated minimum counts 1, a maximum (-1)^d, an inflection 0; with the ends of a box it makes 1."""
+    function, dim, told = ISOLATED[name]
+    found = mnemo.find_critical_points(of(function, dim, name), out=out)
+    assert (found.audit["verdict"], found.audit["sum"]) == ("consistent", 1)
+    assert found.audit["message"].endswith(f"Degenerate but isolated, counted by higher derivatives: {told}.")
+
+
+def test_an_inflection_beside_a_minimum_counts_for_nothing(out):
+    """3 x^4 - 4 x^3 has an inflection at 0 and its minimum at 1."""
+    found = mnemo.find_critical_points(of(lambda x: 3 * x[0] ** 4 - 4 * x[0] ** 3, 1, "beside"), out=out)
+    assert len(found.catalogue.x) == 2
+    assert (found.audit["verdict"], found.audit["interior"]) == ("consistent", 1)
+    assert found.audit["numbers"] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "why"),
+    [
+        ("monkey", lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2, "degenerate saddles, as at point 0"),
+        ("x2_y3", lambda x: x[0] ** 2 + x[1] ** 3, "degenerate saddles, as at point 0"),
+        ("floor", lambda x: (x[0] - x[1] ** 2) ** 2, "not isolated at point 0"),
+        ("crossing", lambda x: x[0] ** 2 * x[1] ** 2, "not isolated at points 1 and 2"),
+        ("two_quartics", lambda x: x[0] ** 4 + x[1] ** 4, "the null space at point 0"),
+        ("cone", lambda x: jnp.sqrt(1e-30 + jnp.sum(x**2)), "not twice differentiable at point 0"),
+        # its sides have degenerate maxima of their own, at which searches end a little way off
+        ("hill", lambda x: -(x[0] ** 2) - x[1] ** 4, "on the lower side of axis 0, at x = (-2, "),
+    ],
+)
+def test_void_audits_name_what_they_rest_on(out, name, function, why):
+    found = mnemo.find_critical_points(of(function, 2, name), out=out)
+    assert (found.audit["verdict"], found.audit["sum"]) == ("void", None)
+    assert why in found.audit["message"]
+
+
+def test_void_audits_name_the_side(out):
+    edge = mnemo.find_critical_points(of(lambda x: (x[0] - 1) ** 2 + x[1] ** 2, 2, "edge", -1.0, 1.0), out=out)
+    assert "boundary is not resolved: on the upper side of axis 0, at x = (1, " in edge.audit["message"]
+    assert "neither grows nor falls inward" in edge.audit["message"]
+    wide = mnemo.find_critical_points(of(lambda x: jnp.sum(x**2) - 9 * x[4], 6, "wide", -1.0, 1.0), out=out)
+    assert "does not grow outward on the upper side of axis 4" in wide.audit["message"]
+    assert "up to 4 dimensions" in wide.audit["message"]
+
+
+def test_void_audits_say_where_the_loss_is_no_number(out):
+    """log(x + 1) is minus infinity where x = -1 (a side, whose slope has a sign) and no number below."""
+    log = of(lambda x: x[0] ** 2 - jnp.log(x[0] + 1) + x[1] ** 2, 2, "log", -1.5, 2.0)
+    assert "no number in a part of the box, as at x = (-1." in mnemo.find_critical_points(log, out=out).audit["message"]
+    # At the end of a box the loss may be infinite, where its slope still says that it grows outward.
+    log = of(lambda x: x[0] ** 2 - jnp.log(x[0] + 1) + x[1] ** 2, 2, "barrier", -1.0, 2.0)
+    assert mnemo.find_critical_points(log, out=out).audit["verdict"] == "consistent"
+    # 0 * log(0) is no number, though it is one everywhere inside
+    side = of(lambda x: x[0] ** 2 + x[1] * jnp.log(x[1]), 2, "side", (-1.0, 0.0), (1.0, 2.0))
+    message = mnemo.find_critical_points(side, out=out).audit["message"]
+    assert "on the lower side of axis 1, at x = (" in message
+    assert "is no number" in message
+    deep = of(lambda x: jnp.sum(x**2) + x[5] * jnp.log(x[5]), 6, "deep", (-1.0,) * 5 + (0.0,), (1.0,) * 6)
+    assert (
+        "the loss is no number on the lower side of axis 5"
+        in (mnemo.find_critical_points(deep, out=out).audit["message"])
+    )
 
 
 def test_pathways_join_the_minima_on_both_sides(out):
@@ -217,6 +286,75 @@ def test_a_symmetry_that_is_none_is_found_out(out, monkeypatch):
     assert mnemo.find_critical_points(shifted, out=out).summary["balance"] is None
 
 
+def shown(found, capsys):
+    terminal_search.show(found, 20)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "dim", "told"),
+    [
+        ("x3", lambda x: x[0] ** 3, 1, "1 inflection"),
+        ("steps", lambda x: x[0] + jnp.sin(x[0]), 1, "2 inflections"),  # and a third one outside
+        ("x2_y3", lambda x: x[0] ** 2 + x[1] ** 3, 2, "1 saddle"),
+        ("line", lambda x: 0.0 * x[0] + 1.0, 1, "1 line of constant loss"),
+        ("region", lambda x: 0.0 * x[0] + 1.0, 2, "1 region of constant loss"),
+        ("ring", lambda x: (x[0] ** 2 + x[1] ** 2 - 1) ** 2, 2, "1 flat family of minima and 1 maximum"),
+        ("x10", lambda x: x[0] ** 10, 1, "1 degenerate point"),
+    ],
+)
+def test_the_headline_says_what_was_found(out, name, function, dim, told):
+    found = mnemo.find_critical_points(of(function, dim, name, -4.0, 4.5), out=out)
+    assert terminal_search.sentence(found).removesuffix(", and 1 point outside it").endswith(f"found {told} in the box")
+
+
+def test_a_pathway_that_leads_to_no_minimum_says_why(out, capsys):
+    """The saddle of x^3/3 - x + y^2 at (-1, 0) has the minimum at (1, 0) on one side, a loss without end on the other.
+
+    A square root that adds nothing but its domain ends that side at x = -1.5.
+    """
+    open_ = of(lambda x: x[0] ** 3 / 3 - x[0] + x[1] ** 2, 2, "open")
+    cut = of(lambda x: x[0] ** 3 / 3 - x[0] + x[1] ** 2 + 0.0 * jnp.sqrt(x[0] + 1.5), 2, "cut", -1.4, 2.0)
+    for landscape, end, told in ((open_, "escaped", "escaped"), (cut, "non_finite", "not finite")):
+        found = mnemo.find_critical_points(landscape, out=out)
+        (path,) = found.pathways().to_pylist()
+        assert {path["end0"], path["end1"]} == {"minimum", end}
+        assert {path["minimum0"], path["minimum1"]} == {0, None}
+        row = shown(found, capsys).split("Pathways")[1].splitlines()[2]
+        assert told in row
+        assert "1.33333" in row
+
+
+def test_where_flows_ended():
+    outcome = np.array([Outcome.CONVERGED] * 3 + [Outcome.OUT_OF_STEPS] * 2 + [Outcome.ESCAPED, Outcome.NON_FINITE])
+    none = np.full(7, -1)
+    minima, others, inside = none.copy(), none.copy(), np.array([1, 1, 1, 1, 0, 0, 1], bool)
+    minima[0], others[2] = 4, 5
+    ends = [pathways.ENDS[k] for k in pathways.ends_of(outcome, minima, others, inside)]
+    assert ends == ["minimum", "unlisted", "no_minimum", "out_of_steps", "left_box", "escaped", "non_finite"]
+    assert set(terminal_search.LED) == set(pathways.ENDS) - {"minimum"}
+
+
+def test_a_small_loss_prints_its_levels(out, capsys):
+    """A tilted double well scaled by 1e-15 has the levels of the whole one, scaled."""
+    whole = losses.build("double_well", {"tilt": 0.5})
+    small = replace(whole, loss=lambda x, **args: 1e-15 * whole.loss(x, **args), name="small")
+    rows = [line.split() for line in shown(mnemo.find_critical_points(small, out=out), capsys).splitlines()]
+    told = [float(row[2]) for row in rows if len(row) > 3 and row[3] in ("minimum", "maximum")]
+    np.testing.assert_allclose(told, 1e-15 * mnemo.find_critical_points(whole, out=out).catalogue.loss, rtol=1e-7)
+
+
+def test_rounding_around_zero_prints_as_zero(out, capsys):
+    """Himmelblau's four minima are zero, the Hessian's rounding aside."""
+    found = mnemo.find_critical_points("himmelblau", out=out)
+    rows = [line.split() for line in shown(found, capsys).splitlines()]
+    assert [row[3] for row in rows if "minimum" in row[4:5]] == ["0"] * 4
+    bowl = of(lambda x: jnp.sum((x - 0.1) ** 2), 2, "bowl")
+    assert " 0.1, 0.1     0  minimum" in shown(mnemo.find_critical_points(bowl, out=out), capsys)
+    assert tables.dust(np.array([1e-31, 3e-31]), {"hessian": 100.0, "length": 5.0}) > 1e-12
+    assert tables.dust(np.array([0.0, 1.0]), {"hessian": 100.0, "length": 5.0}) == 1e-12
+
+
 @pytest.mark.parametrize("name", ["double_well", "himmelblau", "random_trigonometric"])
 def test_no_other_point_lies_within_a_radius(out, name):
     found = mnemo.find_critical_points(name, out=out)
@@ -266,7 +404,7 @@ def test_the_record_opens_and_says_the_same(out):
         with pytest.raises(mnemo.UserError, match="is not the folder of a finished search"):
             mnemo.CriticalPoints(folder)
     store.write_json(found.path / "provenance.json", found.provenance | {"schema": store.SCHEMA + 1})
-    with pytest.raises(mnemo.UserError, match="has schema 2, and this mnemo_jax reads up to 1"):
+    with pytest.raises(mnemo.UserError, match=f"has schema {store.SCHEMA + 1}, and"):
         opened(found.path)
 
 
@@ -348,7 +486,7 @@ def test_the_flow_agrees_with_an_ode_solver(name):
     loss, args, scales = space(landscape)
     x = np.random.default_rng(2).uniform(landscape.lower, landscape.upper, (40, 2))
     ended = flow.flowed(x, args, scales, loss=loss)
-    assert ended.ended.all()
+    assert np.all(ended.outcome == Outcome.CONVERGED)
     slope = jax.jit(jax.grad(lambda y: loss(y, args)))
     for start, end in zip(x, ended.x, strict=True):
         exact = solve_ivp(lambda _, y: -np.asarray(slope(y)), (0, 50), start, method="LSODA", rtol=1e-9, atol=1e-10)

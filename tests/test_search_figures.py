@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import mnemo_jax as mnemo
 from mnemo_jax import losses, store
 from mnemo_jax.cli import app
-from mnemo_jax.figures import SEARCH_FIGURES, draw_search, graph, index, merging, points, spectra, tree
+from mnemo_jax.figures import SEARCH_FIGURES, draw_search, fewer, graph, index, merging, points, spectra, tree
 from mnemo_jax.figures.merging import Ways
 from mnemo_jax.landscape import Landscape
 
@@ -113,9 +113,13 @@ def test_the_heights_of_himmelblau_s_tree_are_its_saddles(square):
     np.testing.assert_allclose(joined.loss[4:], [13.312, 67.719, 104.015], atol=1e-3)
 
 
-def hand_made(ways, loss, leaves):
+def ways_of(ways, loss):
     saddle, minima = np.array([way[0] for way in ways]), np.array([way[1:] for way in ways])
-    return merging.tree(np.array(leaves), np.array(loss), Ways(saddle, minima, np.array(loss)[saddle]))
+    return Ways(saddle, minima, np.array(loss)[saddle])
+
+
+def hand_made(ways, loss, leaves):
+    return merging.tree(np.array(leaves), np.array(loss), ways_of(ways, loss))
 
 
 #  rows 0 to 4 are minima, 5 to 9 saddles
@@ -153,6 +157,60 @@ def test_a_way_over_a_minimum_outside_joins_and_a_side_without_a_minimum_does_no
     assert joined.roots.tolist() == [3, 2]
 
 
+def test_joinings_at_one_level_lie_amid_their_branches():
+    """Five minima under saddles of one height: the last joining is the middle of all of them."""
+    joined = hand_made([(5, 0, 1), (6, 1, 2), (7, 2, 3), (8, 3, 4)], [0.0] * 5 + [1.0] * 4, range(5))
+    assert joined.place.tolist() == [0, 1, 2, 3, 4, 0.5, 1, 1.5, 2]
+
+
+def test_of_alike_branches_the_second_stands_for_the_rest():
+    fan = hand_made([(5, 0, 1), (6, 1, 2), (7, 2, 3), (8, 3, 4)], [0.0] * 5 + [1.0] * 4, range(5))
+    assert fewer.standing(fan).tolist() == [1, 4, 0, 0, 0]
+    # four pairs joined at 1, all of them at 2: of eight minima four are drawn, those of the second pair three times
+    pairs = [(8 + k, 2 * k, 2 * k + 1) for k in range(4)] + [(12, 1, 2), (13, 3, 4), (14, 5, 6)]
+    tall = hand_made(pairs, [0.0] * 8 + [1.0] * 4 + [2.0] * 3, range(8))
+    assert fewer.standing(tall).tolist() == [1, 1, 3, 3, 0, 0, 0, 0]
+    differ = hand_made([(5, 0, 1), (6, 1, 2), (7, 2, 3), (8, 3, 4)], LOSS, range(5))
+    assert fewer.standing(differ).tolist() == [1] * 5
+
+
+def test_of_different_feet_the_lowest_are_drawn():
+    ways = [(5, 0, 3), (6, 1, 2), (7, 2, 3), (8, 1, 4)]
+    whole = hand_made(ways, LOSS, range(5))
+    assert fewer.feet(whole, np.array(LOSS), ways_of(ways, LOSS), 5).tree is whole
+    drawn = fewer.feet(whole, np.array(LOSS), ways_of(ways, LOSS), 2)
+    assert drawn.tree.leaves.tolist() == [0, 1]
+    assert drawn.tree.loss.tolist() == [0, 1, 7]  # over the minima that are left out
+    assert drawn.more.tolist() == [0, 0]
+
+
+def test_minima_are_alike_that_have_alike_neighbours():
+    """Of five equal minima in a row the ends are alike, their neighbours too; in a ring all are."""
+    loss = np.array([0.0] * 5 + [1.0] * 5)
+    row = [(5, 0, 1), (6, 1, 2), (7, 2, 3), (8, 3, 4)]
+    found = fewer.groups(np.arange(5), loss, ways_of(row, loss), 4)
+    assert found.rows.tolist() == [0, 1, 2]
+    assert found.members.tolist() == [2, 2, 1]
+    assert found.ways.minima.tolist() == [[0, 1], [1, 2]]
+    assert found.saddles.tolist() == [2, 2]
+    ring = fewer.groups(np.arange(5), loss, ways_of([*row, (9, 4, 0)], loss), 4)
+    assert [column.tolist() for column in (ring.rows, ring.members, ring.ways.minima, ring.saddles)] == [
+        [0], [5], [[0, 0]], [5],
+    ]  # fmt: skip
+    apart = fewer.groups(np.arange(5), loss, ways_of(row, loss), 5)
+    assert apart.members.tolist() == [1] * 5, "few are shown one by one"
+
+
+def test_a_way_is_lowest_where_no_lower_one_leads_round():
+    ways = ways_of([(5, 0, 1), (6, 1, 2), (7, 0, 2), (8, 2, 3), (9, 3, 4)], LOSS)
+    assert fewer.groups(np.arange(5), np.array(LOSS), ways, 5).lowest.tolist() == [True, False, True, True, True]
+    equal = [0.0] * 5 + [1.0] * 5
+    ways = ways_of([(5, 0, 1), (6, 1, 2), (7, 0, 2), (8, 2, 3), (9, 3, 4)], equal)
+    assert fewer.groups(np.arange(5), np.array(equal), ways, 5).lowest.all(), "each of equal ones is"
+    kept = fewer.cut(fewer.groups(np.arange(5), np.array(LOSS), ways, 5), 3)
+    assert kept.ways.minima.tolist() == [[0, 1], [0, 2], [1, 2]]
+
+
 def test_no_minima_and_no_pathways_make_an_empty_tree():
     joined = merging.tree(np.empty(0, int), np.empty(0), Ways(np.empty(0, int), np.empty((0, 2), int), np.empty(0)))
     assert [len(column) for column in joined] == [0, 0, 0, 0, 0]
@@ -173,6 +231,35 @@ def test_every_edge_of_a_cube_is_drawn_over_its_saddle(cube):
         np.testing.assert_allclose(line[:, 1], [-9.0, -5.0, -9.0], atol=1e-9)
     assert "4 for all" in note(figure)
     assert len(figure.axes) == 1  # a bar of one colour tells nothing
+
+
+def test_many_equal_minima_are_few_marks(cube, monkeypatch):
+    for module in (tree, graph):
+        monkeypatch.setattr(module, "MOST", 4)
+    figure = tree.tree(cube)
+    np.testing.assert_allclose(marked(figure, "minima"), [[0, -9.0], [1, -9.0]], atol=1e-9)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "1\n+6"]
+    assert "8 minima as feet, joined at 7 saddles of index 1. Of branches that are alike two" in note(figure)
+    figure = graph.pathways(cube)
+    assert sorted(text.get_text() for text in figure.axes[0].texts) == ["×12", "×8"]
+    (edges,) = (c for c in figure.axes[0].collections if c.get_gid() == "edges")
+    (loop,) = edges.get_segments()
+    np.testing.assert_allclose([loop[0], loop[-1]], [[0.0, -9.0]] * 2, atol=1e-9)
+    assert loop[:, 1].max() == pytest.approx(-5.0)
+    assert "8 minima and 12 saddles of index 1 that join two of them. Minima alike" in note(figure)
+
+
+def test_of_many_minima_the_lowest_are_shown_and_counted(square, monkeypatch):
+    monkeypatch.setattr(graph, "FEW", 0)  # as if no map showed them
+    assert "Grey: a lower way leads round." in note(graph.pathways(square))
+    for module in (tree, graph):
+        monkeypatch.setattr(module, "MOST", 3)
+    figure = tree.tree(square)
+    assert len(marked(figure, "minima")) == 3
+    assert "The lowest 3 of 4 minima as feet" in note(figure)
+    figure = graph.pathways(square)
+    assert len(marked(figure, "minima")) == 3
+    assert "The lowest 3 of 4 minima, and those 2 of 4 saddles of index 1 that join two" in note(figure)
 
 
 def test_parts_that_nothing_joins_are_told(cube, monkeypatch):

@@ -101,6 +101,9 @@ def test_points_of_any_kind_have_their_words(survey):
     assert told == "double_well: 1 start reached no minimum; 1 start ended at a maximum"
     told = terminal.sentence(survey("monkey_saddle", starts=np.zeros((2, 2))))
     assert told == "monkey_saddle: 2 starts reached no minimum; 2 starts ended at a saddle"
+    cubic = mnemo.Landscape(loss=lambda x: x[0] ** 3, dim=1, lower=(-1.0,), upper=(1.0,), name="cubic")
+    told = terminal.sentence(survey(cubic, learning_rate=0.1, starts=np.zeros((1, 1))))
+    assert told == "cubic: 1 start reached no minimum; 1 start ended at an inflection"
 
 
 def test_the_largest_basin_is_a_minimums(survey):

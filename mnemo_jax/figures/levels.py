@@ -35,7 +35,8 @@ def levels_of(record: Record) -> Levels:
     loss = record.catalogue.loss[rows]
     if not len(rows):
         return Levels(loss, np.empty(0, int), np.empty(0))
-    group = np.concatenate([[0], np.cumsum(np.diff(loss) > EQUAL * max(np.ptp(loss), abs(loss[0]), 1e-12))])
+    equal = max(EQUAL * np.ptp(loss), EQUAL * abs(loss[0]), record.dust)
+    group = np.concatenate([[0], np.cumsum(np.diff(loss) > equal)])
     share = np.bincount(group, record.shares.share[rows])
     return Levels(loss[np.unique(group, return_index=True)[1]], np.bincount(group), share)
 
@@ -101,7 +102,7 @@ def _smooth(axes: Axes, found: Levels) -> None:
 
 
 def _width(found: Levels) -> str:
-    return words.number(WIDTH * np.ptp(found.loss), 2)
+    return words.number(WIDTH * np.ptp(found.loss), 2, 0.0)
 
 
 def density(loss: np.ndarray, share: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from mnemo_jax.figures import words
 from mnemo_jax.figures.colours import BASINS, NO_LABEL, palette
 from mnemo_jax.figures.style import INK, KIND_COLOURS, KIND_MARKERS, QUIET, Results
 from mnemo_jax.record import Record
-from mnemo_jax.tables import KINDS
+from mnemo_jax.tables import KINDS, word
 
 REACHED = "label reached, share"  # heading of a legend
 NAMED = 12  # labels with a line of their own in a legend
@@ -40,7 +40,7 @@ def critical_points(axes: Axes, record: Results, at: np.ndarray, crowded: int = 
             rows = np.flatnonzero(shown & (table.kind == KINDS.index(kind)) & ((table.family > 0) == flat))
             if len(rows):
                 _scatter(axes, at[rows], kind, flat, 60.0 * np.clip(crowded / len(rows), 0.02, 1.0))
-                handles.append(_handle(kind, flat, len(rows)))
+                handles.append(_handle(kind, flat, len(rows), word(KINDS.index(kind), table.x.shape[1])))
     return handles
 
 
@@ -62,12 +62,12 @@ def _scatter(axes: Axes, at: np.ndarray, kind: str, flat: bool, size: float) -> 
     )  # fmt: skip
 
 
-def _handle(kind: str, flat: bool, count: int) -> Line2D:
+def _handle(kind: str, flat: bool, count: int, name: str) -> Line2D:
     marker, colour = KIND_MARKERS[kind], KIND_COLOURS[kind]
     return Line2D(
         [], [], linestyle="none", marker=marker, markersize=7.0 * np.sqrt(_SIZES.get(marker, 1.0)),
         markerfacecolor="white" if flat else colour, markeredgecolor=colour if flat else "white",
-        markeredgewidth=1.6 if flat else 0.6, label=words.families(count, kind) if flat else words.kinds(count, kind),
+        markeredgewidth=1.6 if flat else 0.6, label=words.families(count, name) if flat else words.kinds(count, name),
     )  # fmt: skip
 
 

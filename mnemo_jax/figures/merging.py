@@ -1,11 +1,14 @@
 """In which order minima are joined by saddles as the loss rises: the tree of a disconnectivity graph."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.types import Kind
+
+EQUAL = 1e-6  # of the range of losses, within which two are one level
 
 
 class Ways(NamedTuple):
@@ -31,7 +34,7 @@ class Tree(NamedTuple):
         children: ``[j, 2]``, nodes that the j-th joining joins, the one with the lower minimum first.
         roots: ``[r]``, nodes that nothing joins, by the loss of their lowest minimum.
         place: ``[n + j]``, whole numbers from 0 for minima, in an order in which branches do not cross; for a joining
-            the mean of its minima.
+            the mean of the branches that it joins, those joined before at the same level among them.
     """
 
     leaves: np.ndarray
@@ -94,9 +97,31 @@ def tree(leaves: np.ndarray, loss: np.ndarray, ways: Ways) -> Tree:
     roots = sorted(node.values(), key=lambda k: under[k][0])
     place = np.empty(len(height))
     place[[leaf for root in roots for leaf in under[root]]] = np.arange(len(leaves))
-    for k in range(len(leaves), len(height)):
-        place[k] = place[under[k]].mean()
-    return Tree(leaves, np.array(height), np.array(children, int).reshape(-1, 2), np.array(roots, int), place)
+    pairs = np.array(children, int).reshape(-1, 2)
+    for k, branches in joints(pairs, levels(np.array(height))):
+        place[k] = place[branches].mean()
+    return Tree(leaves, np.array(height), pairs, np.array(roots, int), place)
+
+
+def levels(loss: np.ndarray) -> np.ndarray:
+    """Return the number ``[n]`` of each loss's level; losses that follow within `EQUAL` of their range share one."""
+    order = np.argsort(loss, kind="stable")
+    level = np.zeros(len(loss), int)
+    level[order[1:]] = np.cumsum(np.diff(loss[order]) > EQUAL * (np.ptp(loss) if len(loss) else 0.0))
+    return level
+
+
+def joints(children: np.ndarray, level: np.ndarray) -> Iterator[tuple[int, list[int]]]:
+    """Yield every joining with its branches, those below first; one below at its own level gives its branches up.
+
+    Args:
+        children: ``[j, 2]``, nodes that each joining joins; minima have the numbers before.
+        level: ``[n + j]``, of the nodes.
+    """
+    left: dict[int, list[int]] = {}
+    for k, pair in enumerate(children.tolist(), len(level) - len(children)):
+        left[k] = [b for node in pair for b in (left.pop(node) if node in left and level[node] == level[k] else [node])]
+        yield k, left[k]
 
 
 def _top(parent: dict[int, int], row: int) -> int:

@@ -12,6 +12,7 @@ from mnemo_jax.figures import marks, where, words
 from mnemo_jax.figures.colours import ELEVATION, LEVELS, heights, levels
 from mnemo_jax.figures.style import INK, Results, page, styled
 from mnemo_jax.record import Record
+from mnemo_jax.tables import DUST
 
 NUMBERS = 300_000  # of contour lines
 DESCENTS = 12  # drawn at most, as many as a run keeps for figures
@@ -64,7 +65,8 @@ def bar(figure: Figure, axes: Axes, norm: BoundaryNorm, name: str) -> None:
     told = norm.boundaries[:: max(1, round(len(norm.boundaries) / 6))]
     colours = ScalarMappable(norm, ELEVATION)
     drawn = figure.colorbar(colours, ax=axes, location="bottom", pad=0.02, aspect=45, label=name)
-    drawn.set_ticks(told.tolist(), labels=[words.number(value, 3) for value in told])
+    dust = DUST * float(np.ptp(norm.boundaries))
+    drawn.set_ticks(told.tolist(), labels=[words.number(value, 3, dust) for value in told])
     drawn.minorticks_off()
     drawn.outline.set_visible(False)
     drawn.ax.tick_params(length=0)

@@ -48,7 +48,7 @@ def shares(record: Record) -> Figure | None:
 def _row(record: Record, label: int) -> _Row:
     table, shares = record.catalogue, record.shares
     kind = KINDS[table.kind[label]]
-    loss = words.number(float(table.loss[label]), 7)
+    loss = words.number(float(table.loss[label]), 7, record.dust)
     name = str(label) if kind == "minimum" else f"{kind} {label}"
     return _Row(name, loss, float(shares.share[label]), shares.interval[label], kind)
 

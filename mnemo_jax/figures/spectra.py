@@ -104,9 +104,10 @@ def _ticks(axes: Axes, found: CriticalPoints, rows: np.ndarray) -> None:
             table.eigenvalues[row], np.full(table.x.shape[1], place), "|", color=colour, markersize=9,
             markeredgewidth=2.0, zorder=3, gid="eigenvalues",
         )  # fmt: skip
+        loss = words.number(float(table.loss[row]), 5, found.dust)
         axes.annotate(
-            words.number(float(table.loss[row]), 5), (1.0, place), (50, 0), xycoords=("axes fraction", "data"),
-            textcoords="offset points", ha="right", va="center", fontsize=7.5, annotation_clip=False,
+            loss, (1.0, place), (50, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="right", va="center", fontsize=7.5, annotation_clip=False,
         )  # fmt: skip
     axes.annotate(
         "loss", (1.0, len(rows) - 0.1), (50, 0), xycoords=("axes fraction", "data"), textcoords="offset points",

@@ -33,6 +33,7 @@ KIND_MARKERS = {"minimum": "o", "saddle": "X", "maximum": "^", "degenerate": "D"
 KIND_PLURALS = {
     "minimum": "minima",
     "saddle": "saddles",
+    "inflection": "inflections",
     "maximum": "maxima",
     "degenerate": "degenerate points",
     "kink": "kinks",

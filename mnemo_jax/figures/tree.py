@@ -6,10 +6,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from mnemo_jax.figures import words
-from mnemo_jax.figures.merging import Tree, tree_of
-from mnemo_jax.figures.style import INK, KIND_COLOURS, page, styled
+from mnemo_jax.figures.fewer import Feet, feet
+from mnemo_jax.figures.merging import Tree, tree_of, ways_of
+from mnemo_jax.figures.style import INK, KIND_COLOURS, QUIET, page, styled
 from mnemo_jax.found import CriticalPoints
 
+MOST = 80  # feet, beyond which branches that are alike are drawn twice and of the rest the lowest
 TOLD = 30  # minima up to which each has its label
 
 
@@ -18,28 +20,30 @@ def tree(found: CriticalPoints) -> Figure | None:
     """Draw the disconnectivity graph (Becker and Karplus 1997) of the minima in the box.
 
     Each minimum is the foot of a branch at its loss; branches meet at the loss of the lowest saddle that joins them.
-    None where no saddle joins two minima.
+    Of more than `MOST` minima those are left out that `fewer.feet` finds alike or high. None where no saddle joins two
+    minima.
     """
-    drawn = tree_of(found)
-    number = len(drawn.leaves)
-    if not len(drawn.children):
+    whole = tree_of(found)
+    if not len(whole.children):
         return None
-    figure = page(found, "disconnectivity graph", _note(found, drawn), _width(number), 4.2)
+    shown = feet(whole, found.catalogue.loss, ways_of(found), MOST)
+    drawn, number = shown.tree, len(shown.more)
+    figure = page(found, "disconnectivity graph", _note(found, whole, shown), _width(number), 4.2)
     axes = figure.add_subplot()
     low, high = drawn.loss.min(), drawn.loss.max()
     margin = 0.06 * ((high - low) or max(abs(high), 1.0))
     top = high + margin
     axes.add_collection(
-        LineCollection(branches(drawn, top), colors=INK, linewidths=float(np.clip(60 / number, 0.15, 1.0)))
+        LineCollection(branches(drawn, top), colors=INK, linewidths=float(np.clip(60 / number, 0.6, 1.0)))
     )
     axes.plot(
         drawn.place[:number], drawn.loss[:number], "o", color=KIND_COLOURS["minimum"], linestyle="none",
-        markersize=np.clip(240 / number, 2.0, 5.5), markeredgewidth=0, zorder=3, clip_on=False, gid="minima",
+        markersize=np.clip(240 / number, 3.0, 5.5), markeredgewidth=0, zorder=3, clip_on=False, gid="minima",
     )  # fmt: skip
     edge = max(0.5, 0.02 * number)
     axes.set_xlim(-edge, number - 1 + edge)
-    axes.set_ylim(low - margin, top)
-    _labels(axes, drawn)
+    axes.set_ylim(low - margin * (2 if shown.more.any() else 1), top)  # with room for a second line of labels
+    _labels(axes, shown)
     axes.set_ylabel("loss")
     return figure
 
@@ -59,26 +63,31 @@ def branches(drawn: Tree, top: float) -> list[np.ndarray]:
     return lines + [np.array([[drawn.place[k], drawn.loss[k]], [drawn.place[k], top]]) for k in drawn.roots]
 
 
-def _labels(axes: Axes, drawn: Tree) -> None:
-    """Write the labels of few minima below them."""
+def _labels(axes: Axes, shown: Feet) -> None:
+    """Write below each foot the label of its minimum, where there are few, and how many more it stands for."""
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
-    number = len(drawn.leaves)
-    if number > TOLD:
-        axes.set_xlabel(f"{number:,} minima, each branch's lowest to its left")
-        return
-    axes.set_xlabel("label of the minimum")
-    for row, place, loss in zip(drawn.leaves, drawn.place, drawn.loss, strict=False):
+    drawn, number = shown.tree, len(shown.more)
+    few = number <= TOLD
+    axes.set_xlabel("label of the minimum" if few else "minima, each branch's lowest to its left")
+    for row, place, loss, more in zip(drawn.leaves, drawn.place, drawn.loss, shown.more, strict=False):
+        told = [str(row)] * few + [f"+{more:,}"] * bool(more)
         axes.annotate(
-            str(row), (place, loss), (0, -6), textcoords="offset points", ha="center", va="top", fontsize=7.5,
+            "\n".join(told), (place, loss), (0, -6), textcoords="offset points", ha="center", va="top",
+            fontsize=7.5 if few else 6.0, rotation=0 if few else 90, color=INK if few else QUIET,
             annotation_clip=False, gid="label",
         )  # fmt: skip
 
 
-def _note(found: CriticalPoints, drawn: Tree) -> str:
-    number, roots = len(drawn.leaves), len(drawn.roots)
-    joined = words.several(len(drawn.children), "saddle")
-    told = f"{words.kinds(number, 'minimum')} as feet, joined at {joined} of index 1."
-    if roots > 1:
-        told += f" No listed saddle joins the {roots:,} separate parts, which go on to the top."
+def _note(found: CriticalPoints, whole: Tree, shown: Feet) -> str:
+    drawn, total = shown.tree, len(whole.leaves)
+    stand = len(shown.more) + int(shown.more.sum())
+    joined = words.several(len(whole.children), "saddle")
+    told = f"{words.kinds(total, 'minimum')} as feet, joined at {joined} of index 1."
+    if stand < total:
+        told = f"The lowest {stand:,} of {words.kinds(total, 'minimum')} as feet, joined at saddles of index 1."
+    if shown.more.any():
+        told += " Of branches that are alike two are drawn; +k below the second stands for k more minima like it."
+    if len(drawn.roots) > 1:
+        told += f" No listed saddle joins the {len(drawn.roots):,} separate parts, which go on to the top."
     return f"{told} {words.box(found)}"

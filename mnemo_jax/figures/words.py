@@ -6,15 +6,16 @@ from matplotlib.ticker import FuncFormatter
 from mnemo_jax.figures.style import KIND_PLURALS
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.record import Record
+from mnemo_jax.tables import DUST, tidy
 
 _WORDS = {"sobol": "Sobol", "points": "given"}
 
 
-def number(value: float, digits: int = 5) -> str:
-    """Return a number with up to ``digits`` significant digits, a real minus sign, and zero for rounding's dust."""
+def number(value: float, digits: int = 5, dust: float = DUST) -> str:
+    """Return a number with up to ``digits`` significant digits, a real minus sign, and zero below ``dust``."""
     if not np.isfinite(value):
         return "–"
-    if abs(value) < 1e-12:
+    if tidy(value, dust) == 0:
         return "0"
     text = f"{value:.{digits - 1}e}"
     mantissa, power = text.split("e")
