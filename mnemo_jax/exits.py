@@ -20,7 +20,7 @@ def _tile(x: Array, args: Args, *, loss: Loss) -> tuple[Array, Array]:
     return jnp.linalg.eigh(0.5 * (matrix + jnp.swapaxes(matrix, 1, 2)))
 
 
-def _facing(vectors: np.ndarray) -> np.ndarray:
+def facing(vectors: np.ndarray) -> np.ndarray:
     """Return eigenvectors, the columns of ``[n, d, d]``, each with its first entry of some size positive.
 
     Of some size, as equal entries would else take turns in rounding.
@@ -56,7 +56,7 @@ def directions(
     rows, place = np.unique(at[wanted], return_inverse=True)
     values, vectors = map(np.asarray, in_tiles(lambda x: _tile(x, args, loss=loss), TILE, x[rows]))
     unstable = np.arange(x.shape[1]) < index[rows][:, None]
-    along = np.einsum("nd,ndk->nk", away[wanted], _facing(vectors)[place])
+    along = np.einsum("nd,ndk->nk", away[wanted], facing(vectors)[place])
     most = np.argmax(np.where(unstable[place], np.abs(along), -1.0), axis=1)
     close = np.diff(values, axis=1) <= EQUAL * np.abs(values).max(axis=1, keepdims=True)
     equal = np.pad(close, ((0, 0), (0, 1))) | np.pad(close, ((0, 0), (1, 0)))

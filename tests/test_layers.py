@@ -7,14 +7,14 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
-    {"errors", "types", "keys", "clock", "lanes", "stretch", "cycles"},
+    {"errors", "types", "keys", "clock", "lanes", "stretch", "cycles", "tally"},
     {"landscape", "devices", "native", "tiles", "spectrum"},
     {"calculus"},
     {"losses", "starts", "optimizers", "stopping"},
     {"descent", "polish"},
     {"seek", "flow"},
     {"critical", "degenerate", "symmetry", "estimates", "exits"},
-    {"catalogue", "orbits"},
+    {"catalogue", "orbits", "survival"},
     {"families", "faces", "pathways"},
     {"audit"},
     {"plan"},
@@ -22,11 +22,13 @@ LAYERS = (
     {"labelling"},
     {"tables", "picture"},
     {"record", "finish", "found"},
-    {"pipeline", "search"},
-    {"find"},
+    {"pipeline", "search", "sides"},
+    {"stall_counts"},
+    {"find", "dwells"},
+    {"stall_report"},
     {"api", "again", "tune", "doctor", "query"},
     {"figures", "terminal"},
-    {"terminal_search"},
+    {"terminal_search", "terminal_stalls"},
     {"cli"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
