@@ -397,14 +397,14 @@ def test_no_law_is_told_of_other_optimizers_or_degenerate_points(saddle):
     assert stalls._decay(two, place) == pytest.approx(np.log(1.06) + np.log(1.04))
 
 
-def test_censored_stalls_are_ticks_that_are_apart(saddle):
+def test_censored_stalls_are_crosses_that_are_apart(saddle):
     (place,) = analyse_stalls(saddle).places
     at = np.arange(5, 1005)
     told = survival(at, np.ones(1000, int), (at % 2 == 0) * 3)
     axes = Figure().add_subplot(xlim=(0, 1004), ylim=(0, 1))
-    stalls._ticks(axes, place._replace(survival=told), "black")
-    (ticks,) = axes.lines
-    x, y = ticks.get_data()
+    stalls._crosses(axes, place._replace(survival=told), "black")
+    (crosses,) = axes.lines
+    x, y = crosses.get_data()
     assert x[0] == 1004  # the last comes first
     assert np.all(x % 2 == 0)
     assert np.all(-np.diff(x) > stalls.APART * 1004)
@@ -423,7 +423,9 @@ def test_stalls_say_which_of_them_are_drawn(saddle, monkeypatch):
     overall = analyse_stalls(saddle).overall._replace(stalls=600, censored={"out_of_steps": 15, "converged": 5})
     monkeypatch.setattr(saddle, "summary", saddle.summary | {"stalls": {"total": 700}})
     told = stalls._note(saddle, overall, 1, False)
-    assert told.startswith("600 stalls stored, the first few of each start, of 700 in all, 20 of them (ticks) not over")
+    assert told.startswith(
+        "600 stalls stored, the first few of each start, of 700 in all, 20 of them (crosses) not over"
+    )
     assert " 1 at a rarer place has no line of its own. " in told
     assert "law" not in told
     told = stalls._note(saddle, overall._replace(stalls=700, censored={}), 2, True)

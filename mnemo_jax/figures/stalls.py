@@ -18,7 +18,7 @@ from mnemo_jax.survival import thinned
 TOP, ENOUGH = len(HUES), 5  # lines at most, and stalls from which there is one
 WIDE = 30  # ratio of longest to shortest stall from which the axis is logarithmic
 POINTS = 400  # of a curve
-APART = 0.012  # of the axis, by which ticks at censored stalls are apart
+APART = 0.012  # of the axis, by which crosses at censored stalls are apart
 LAW = "law of escape"
 MANY, LEFT = 50, 5  # stalls from which a place is held against the law, and left at risk up to which its curve is
 
@@ -27,9 +27,9 @@ MANY, LEFT = 50, 5  # stalls from which a place is held against the law, and lef
 def stalls(record: Record) -> Figure | None:
     """Draw the Kaplan-Meier estimate of the share of stalls longer than each length, at the places with most stalls.
 
-    Descents that ended in a stall are censored: they count up to where they ended, at a tick. Bands are 95 %, stalls of
-    one start counted as that. For plain gradient descent the curves beyond their medians are drawn again, against the
-    law of escape from a cloud of starts that is smooth across the saddle: of those still there the part
+    Descents that ended in a stall are censored: they count up to there, at a cross. Bands are 95 %, and know which
+    stalls are of one start. For plain gradient descent the curves beyond their medians are drawn again, against the law
+    of escape from a cloud of starts that is smooth across the saddle: of those still there the part
     ``prod 1 / (1 + learning_rate * rate)`` stays a step longer, the product over the point's unstable directions. None
     where there are fewer than five stalls.
     """
@@ -49,7 +49,7 @@ def stalls(record: Record) -> Figure | None:
         overall = place is told.overall
         _survival(left, place, _name(record, place, overall), color=colour, zorder=2.5 if overall else 3, linewidth=1.2)
         if not overall or len(lines) == 1:
-            _ticks(left, place, colour)
+            _crosses(left, place, colour)
     for axes in right:
         _law(axes, held)
     handles = [handle for axes in figure.axes for handle in axes.get_legend_handles_labels()[0]]
@@ -89,7 +89,7 @@ def _note(record: Record, overall: Place, rest: int, law: bool) -> str:
     told = words.several(overall.stalls, "stall")
     if overall.stalls < total:
         told += f" stored, the first few of each start, of {total:,} in all"
-    told += f", {censored:,} of them (ticks) not over when the descent ended" if censored else ""
+    told += f", {censored:,} of them (crosses) not over when the descent ended" if censored else ""
     own = "at a rarer place has no line of its own" if rest == 1 else "at rarer places have no lines of their own"
     told += f". {rest:,} {own}" if rest else ""
     if law:
@@ -110,7 +110,7 @@ def _survival(axes: Axes, place: Place, name: str, **line: Any) -> None:
     axes.fill_between(at, low, high, step="post", color=line["color"], alpha=0.16, linewidth=0, zorder=1)
 
 
-def _ticks(axes: Axes, place: Place, colour: str) -> None:
+def _crosses(axes: Axes, place: Place, colour: str) -> None:
     """Mark where stalls were censored, the last of them and no two too near to each other to be told apart."""
     told = place.survival
     rows = np.flatnonzero(told.censored)
@@ -120,7 +120,9 @@ def _ticks(axes: Axes, place: Place, colour: str) -> None:
         if not kept or x[kept[-1], 0] - x[k, 0] > APART:
             kept.append(k)
     at = rows[kept]
-    axes.plot(told.at[at], told.share[at], "|", color=colour, markersize=7, markeredgewidth=1.2, zorder=4, gid="ticks")
+    axes.plot(
+        told.at[at], told.share[at], "+", color=colour, markersize=6.5, markeredgewidth=1.1, zorder=4, gid="crosses"
+    )
 
 
 def _frame(axes: Axes, places: list[Place]) -> None:
