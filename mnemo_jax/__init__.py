@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mnemo_jax.api import find_critical_points, survey
     from mnemo_jax.calculus import from_pytree
+    from mnemo_jax.dwells import analyse_stalls
     from mnemo_jax.errors import MnemoError, UserError
     from mnemo_jax.found import CriticalPoints
     from mnemo_jax.landscape import KnownPoint, Landscape, Symmetry
@@ -26,6 +27,7 @@ _HOMES = {
     "find_critical_points": "api",
     "survey": "api",
     "from_pytree": "calculus",
+    "analyse_stalls": "dwells",
     "MnemoError": "errors",
     "UserError": "errors",
     "CriticalPoints": "found",
@@ -76,6 +78,7 @@ __all__ = [
     "Uniform",
     "Until",
     "UserError",
+    "analyse_stalls",
     "curvature",
     "density",
     "find_critical_points",

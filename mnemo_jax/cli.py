@@ -56,9 +56,7 @@ Devices = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Top = Annotated[
     int | None,
-    typer.Option(
-        help="Most points listed, those with most starts: 20, or 1000 with --json.", min=0, show_default=False
-    ),
+    typer.Option(help="Most rows listed, those with most starts: 20, or 1000 with --json.", min=0, show_default=False),
 ]
 Fresh = Annotated[bool, typer.Option(help="Begin a new record where one exists.")]
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
@@ -202,6 +200,35 @@ def show(run: Run, json_: Json = False, top: Top = None) -> None:
 
 @app.command()
 @guarded
+def stalls(
+    run: Run,
+    json_: Json = False,
+    longer: Annotated[
+        str | None,
+        typer.Option(help="Steps at which shares of starts are given: 10,100,1000,10000.", show_default=False),
+    ] = None,
+    top: Top = None,
+) -> None:
+    """Print where a run's descents stalled, for how long, and which side they left by."""
+    from mnemo_jax import dwells
+    from mnemo_jax.finish import DURATIONS
+    from mnemo_jax.record import load
+
+    steps = DURATIONS if longer is None else _whole_numbers("--longer", longer)
+    record = load(run)
+    told = dwells.analyse_stalls(record, steps, dwells.TOP if top is None else top)
+    if json_:
+        from mnemo_jax.stall_report import report
+
+        _print(report(record, told))
+    else:
+        from mnemo_jax import terminal, terminal_stalls
+
+        terminal_stalls.show(record, told, terminal.ROWS if top is None else top)
+
+
+@app.command()
+@guarded
 def figures(run: Run) -> None:
     """Draw the figures of a run, a search, a sweep or a comparison into its folder, as SVG and PNG."""
     from mnemo_jax.figures import draw, draw_search, draw_several
@@ -341,6 +368,14 @@ def _shown(record: Any, json_: bool, top: int | None) -> None:
         from mnemo_jax import terminal_search
 
         terminal_search.show(record, terminal.ROWS if top is None else top)
+
+
+def _whole_numbers(name: str, told: str) -> list[int]:
+    """Return whole numbers from a list such as ``10,100``; digits may be grouped as in ``1_000``."""
+    try:
+        return [int(number) for number in told.split(",")]
+    except ValueError as error:
+        raise UserError(f"{name} {told}: give whole numbers separated by commas, such as 10,100,1000") from error
 
 
 def _print(value: Any) -> None:

@@ -39,7 +39,7 @@ class Unseen(NamedTuple):
     reason: str | None
 
 
-def wilson(count: np.ndarray, total: int, confidence: float = CONFIDENCE) -> np.ndarray:
+def wilson(count: np.ndarray, total: float, confidence: float = CONFIDENCE) -> np.ndarray:
     """Return Wilson's score intervals ``[n, 2]`` of the shares ``count / total`` (Wilson 1927); exact ends at 0 and 1.
 
     At a count of zero the upper end is the rule of three's exact form, ``1 - (alpha/2)^(1/n)`` being further out

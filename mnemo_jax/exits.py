@@ -9,7 +9,7 @@ TILE = 64
 EQUAL = 1e-6  # of the largest eigenvalue in size, by which two must differ for their directions to mean something
 
 
-def _facing(vectors: np.ndarray) -> np.ndarray:
+def facing(vectors: np.ndarray) -> np.ndarray:
     """Return eigenvectors, the columns of ``[n, d, d]``, each with its first entry of some size positive.
 
     Of some size, as equal entries would else take turns in rounding.
@@ -46,7 +46,7 @@ def directions(
     matrix = in_tiles(lambda x: hessians(x, args, loss=loss), TILE, x[rows])
     values, vectors = np.linalg.eigh(0.5 * (matrix + np.swapaxes(matrix, 1, 2)))
     unstable = np.arange(x.shape[1]) < index[rows][:, None]
-    along = np.einsum("nd,ndk->nk", away[wanted], _facing(vectors)[place])
+    along = np.einsum("nd,ndk->nk", away[wanted], facing(vectors)[place])
     most = np.argmax(np.where(unstable[place], np.abs(along), -1.0), axis=1)
     close = np.diff(values, axis=1) <= EQUAL * np.abs(values).max(axis=1, keepdims=True)
     equal = np.pad(close, ((0, 0), (0, 1))) | np.pad(close, ((0, 0), (1, 0)))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mnemo_jax import estimates, store
 from mnemo_jax.catalogue import Table, ambiguous, canonical_order, cluster, merge
@@ -19,7 +18,8 @@ from mnemo_jax.plan import Plan
 from mnemo_jax.starts import SCRAMBLINGS, Grid, Sobol, is_independent
 from mnemo_jax.stopping import Until
 from mnemo_jax.symmetry import zero_modes
-from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, points_of, points_table
+from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, outcome_codes, points_of, points_table
+from mnemo_jax.tally import Histograms
 from mnemo_jax.types import REPORTED, Kind, Outcome
 
 LABELLED = (Outcome.CONVERGED.word, Outcome.FINISHED.word)
@@ -115,7 +115,7 @@ class _Rows:
     def __init__(self, plan: Plan, folder: Path, names: list[str], labels: list[np.ndarray], size: int) -> None:
         self.outcomes = dict.fromkeys((outcome.word for outcome in REPORTED), 0)
         self.counts = np.zeros(size, np.int64)
-        self.steps = _Histograms(size)
+        self.steps = Histograms(size)
         self.totals = dict.fromkeys(("starts", "stalls", "steps", "stalling"), 0)
         self.observed: dict[str, list[np.ndarray]] = {name: [] for name in plan.observables}
         self.replicates = np.zeros((SCRAMBLINGS, size), np.int64) if isinstance(plan.starts, Sobol) else None
@@ -129,7 +129,7 @@ class _Rows:
             self.stalls.add(store.read_table(folder / "stalls" / name), local)
 
     def _add(self, plan: Plan, table: pa.Table, local: np.ndarray) -> None:
-        codes = _codes(table["outcome"])
+        codes = outcome_codes(table["outcome"])
         point = table["point"].fill_null(-1).to_numpy()
         named = np.where(point >= 0, local[point], -1) if len(local) else np.full(len(point), -1)
         ended = np.isin(codes, [OUTCOMES.index(word) for word in LABELLED])
@@ -160,10 +160,6 @@ class _Rows:
             parts.append(_moments(values, label, len(self.counts)))
 
 
-def _codes(column: pa.ChunkedArray) -> np.ndarray:
-    return pc.index_in(column.cast(pa.string()), value_set=pa.array(OUTCOMES)).to_numpy()
-
-
 def _moments(values: np.ndarray, label: np.ndarray, size: int) -> np.ndarray:
     """Return number, sum, smallest and largest of the values per label ``[4, size]``."""
     inside = label >= 0
@@ -172,36 +168,6 @@ def _moments(values: np.ndarray, label: np.ndarray, size: int) -> np.ndarray:
     np.maximum.at(high, label[inside], values[inside])
     number = np.bincount(label[inside], minlength=size)
     return np.stack([number, np.bincount(label[inside], values[inside], minlength=size), low, high])
-
-
-class _Histograms:
-    """Median steps per label from counts of (label, steps) pairs, exact and mergeable."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.keys = np.empty(0, np.int64)
-        self.counts = np.empty(0, np.int64)
-
-    def add(self, label: np.ndarray, steps: np.ndarray) -> None:
-        """Count the pairs of one block."""
-        inside = label >= 0
-        keys, counts = np.unique((label[inside].astype(np.int64) << 32) | steps[inside], return_counts=True)
-        keys, place = np.unique(np.concatenate([self.keys, keys]), return_inverse=True)
-        self.counts = np.bincount(place, np.concatenate([self.counts, counts]), minlength=len(keys)).astype(np.int64)
-        self.keys = keys
-
-    def medians(self) -> np.ndarray:
-        """Return the lower median of the steps per label, -1 for labels without starts."""
-        label = self.keys >> 32
-        medians = np.full(self.size, -1, np.int64)
-        if not len(label):
-            return medians
-        total = np.bincount(label, self.counts, minlength=self.size)
-        before = np.concatenate([[0], np.cumsum(total)])[label]
-        half = np.cumsum(self.counts) - before >= total[label] / 2
-        rows = np.flatnonzero(half)[::-1]  # assigned last to first, so that the first of each label stays
-        medians[label[rows]] = self.keys[rows] & 0xFFFFFFFF
-        return medians
 
 
 class _Stalls:
@@ -214,7 +180,7 @@ class _Stalls:
         self.length = np.zeros(size + 1, np.int64)
         self.longest = np.zeros(size + 1, np.int64)
         self.exits: Counter[tuple[int, int]] = Counter()
-        self.histogram = _Histograms(size + 1)
+        self.histogram = Histograms(size + 1)
         self.longer = np.zeros(len(DURATIONS), np.int64)
 
     def add(self, table: pa.Table, local: np.ndarray) -> None:

@@ -123,12 +123,14 @@ class Record:
 
         With ``first`` only those of the first so many starts, and only their blocks are read.
         """
-        parts = []
+        table = pa.concat_tables(self.stall_blocks(first))
+        return table if first is None else table.filter(pc.less(table["start"], first))
+
+    def stall_blocks(self, first: int | None = None) -> Iterator[pa.Table]:
+        """Yield the rows of `stalls` a whole block at a time, for runs that do not fit into memory."""
         for block, path in self.blocks(first):
             table = store.read_table(self.path / "stalls" / path.name)
-            parts.append(table.drop_columns("point").append_column("label", self._label(table["point"], block)))
-        table = pa.concat_tables(parts)
-        return table if first is None else table.filter(pc.less(table["start"], first))
+            yield table.drop_columns("point").append_column("label", self._label(table["point"], block))
 
     def paths(self) -> list[np.ndarray]:
         """Return the full paths of the first starts, ``[steps + 1, d]`` each: as many as the config's ``record.paths``.

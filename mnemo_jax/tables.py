@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mnemo_jax.catalogue import Table
 from mnemo_jax.labelling import Block, Labelled
@@ -71,6 +72,11 @@ def points_table(table: Table) -> pa.Table:
         else:
             columns[name] = vectors(values) if name in _VECTORS else pa.array(values)
     return pa.table(columns)
+
+
+def outcome_codes(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a column of outcomes as the numbers of `Outcome`."""
+    return pc.index_in(column.cast(pa.string()), value_set=pa.array(OUTCOMES)).to_numpy()
 
 
 def listed(table: Table, count: np.ndarray, top: int, more: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -175,13 +175,7 @@ def _points(record: Record, top: int) -> Table:
     interval = "bounds" if record.config["starts"]["kind"] == "grid" else "95 % interval"
     names = ["label", "x", "loss", "kind", "index", "smallest eigenvalue", "share", interval, "steps"]
     rows = [dict(zip(names, _cells(p, record.dust), strict=True)) for p in points]
-    for number in range(len(SPARE) + 1):
-        table = _table(title, rows, [name for name in names if name not in SPARE[:number]])
-        if _fits(table):
-            break
-    if number:
-        table.caption = f"A wider terminal shows the {' and the '.join(SPARE[:number])} too."
-    return table
+    return fitted(title, rows, names, SPARE, left=("x", "kind"), folding="x")
 
 
 def _cells(p: Mapping[str, Any], dust: float) -> tuple[str, ...]:
@@ -200,19 +194,42 @@ def _cells(p: Mapping[str, Any], dust: float) -> tuple[str, ...]:
     )
 
 
-def _table(title: str, rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> Table:
-    """Return a table of some columns, in which only ``x`` may fold."""
-    table = Table(
-        title=title, title_justify="left", caption_justify="left", box=None, pad_edge=False, header_style="dim"
-    )
-    for name in names:
-        table.add_column(name, justify="left" if name in ("x", "kind") else "right", no_wrap=name != "x")
-    for row in rows:
-        table.add_row(*(row[name] for name in names))
+def fitted(
+    title: str,
+    rows: Sequence[Mapping[str, str]],
+    names: Sequence[str],
+    spare: Sequence[str] = (),
+    left: Sequence[str] = (),
+    folding: str = "",
+) -> Table:
+    """Return a table of those columns that the terminal has room for, and a caption on those left out.
+
+    Args:
+        title: what stands above it.
+        rows: cells by the names of columns.
+        names: all columns.
+        spare: those to do without, the first one first.
+        left: those set flush left.
+        folding: the one that may fold.
+    """
+    for number in range(len(spare) + 1):
+        table = Table(
+            title=title, title_justify="left", caption_justify="left", box=None, pad_edge=False, header_style="dim"
+        )
+        shown = [name for name in names if name not in spare[:number]]
+        for name in shown:
+            table.add_column(name, justify="left" if name in left else "right", no_wrap=name != folding)
+        for row in rows:
+            table.add_row(*(row.get(name, "") for name in shown))
+        if fits(table):
+            break
+    if number:
+        *most, last = (f"the {name}" for name in spare[:number])
+        table.caption = f"A wider terminal shows {', '.join(most)}{' and ' * bool(most)}{last} too."
     return table
 
 
-def _fits(table: Table) -> bool:
+def fits(table: Table) -> bool:
     """Whether no column of a table has to fold."""
     return out.measure(table, options=out.options.update(max_width=NATURAL)).maximum <= out.width
 
@@ -326,7 +343,7 @@ def arrow(answer: pa.Table) -> None:
         table.add_column(field.name, justify="left" if left else "right")
     for row in rows:
         table.add_row(*row)
-    if _fits(table):
+    if fits(table):
         out.print(table)
     else:
         for row in rows:

@@ -11,8 +11,24 @@ from matplotlib.figure import Figure
 
 import mnemo_jax as mnemo
 from mnemo_jax import losses, store
-from mnemo_jax.figures import FIGURES, basins, colours, draw, levels, marks, plane, stalls, steps, style, where, words
+from mnemo_jax.dwells import analyse_stalls
+from mnemo_jax.figures import (
+    FIGURES,
+    basins,
+    colours,
+    draw,
+    levels,
+    marks,
+    plane,
+    stalls,
+    steps,
+    style,
+    ways,
+    where,
+    words,
+)
 from mnemo_jax.starts import Grid
+from mnemo_jax.survival import survival
 from mnemo_jax.tables import KINDS
 from mnemo_jax.types import Kind
 
@@ -61,6 +77,13 @@ def known(out):
     """Himmelblau's loss from its nine critical points, so that no descent moves."""
     landscape = losses.build("himmelblau")
     return mnemo.survey(landscape, starts=np.array([point.x for point in landscape.known]), devices=1, out=out)
+
+
+@pytest.fixture(scope="module")
+def saddle(out):
+    """Descents from a cloud around the saddle of the six-hump camel at the origin, half to each side."""
+    starts = mnemo.Uniform(count=2000, lower=-0.002, upper=0.002)
+    return mnemo.survey("six_hump_camel", starts=starts, learning_rate=0.02, devices=1, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +153,7 @@ def test_which_figures_apply(line, square, cells, lost):
     assert {"landscape", "basins", "shares", "steps"} <= drawn(square) <= set(FIGURES) - {"curve", "levels"}
     assert {"landscape", "basins", "shares"} <= drawn(cells)
     assert drawn(lost) == {"landscape", "steps"}  # nothing has a label, and nothing stalled
-    assert ("stalls" in drawn(square)) == (np.bincount(where.labels_of(square.stalls())).max(initial=0) >= 5)
+    assert ("stalls" in drawn(square)) == (square.stalls().num_rows >= stalls.ENOUGH)
 
 
 def test_drawing_leaves_matplotlib_s_settings_alone(line):
@@ -329,15 +352,116 @@ def test_borders_lie_between_pixels_of_different_labels():
     assert found == {((1.0, 0.0), (1.0, 2.0)), ((1.0, 2.0), (2.0, 2.0))}
 
 
-def test_stalls_are_told_by_point_or_by_kind(square):
-    record = mnemo.load(square.path)
-    record.__dict__["catalogue"] = record.catalogue._replace(
-        kind=np.array([0, 1, 1, 2, *[0] * 20], np.int32), index=np.array([0, 1, 2, 2, *[0] * 20], np.int32)
+def test_survival_curves_are_those_of_the_analysis(saddle):
+    figure = FIGURES["stalls"](saddle)
+    told = analyse_stalls(saddle)
+    (place,) = told.places
+    left, right = figure.axes
+    (curve,) = (line for line in left.lines if line.get_gid() is None)
+    np.testing.assert_array_equal(curve.get_xdata()[1:], place.survival.at)
+    np.testing.assert_array_equal(curve.get_ydata(), [1.0, *place.survival.share])
+    assert curve.get_drawstyle() == "steps-post"
+    assert [text.get_text() for text in right.get_legend().get_texts()] == [
+        f"saddle {place.label}  ({place.stalls:,})",
+        stalls.LAW,
+    ]
+    band, law = left.collections[0].get_paths()[0].vertices, right.lines[-1].get_xydata()
+    assert band[:, 1].min() < place.survival.share[place.survival.share > 0].min()
+    np.testing.assert_allclose(law[:, 1], np.exp(-law[:, 0]))
+
+
+def test_long_stalls_lie_on_the_law(saddle):
+    """Starts are uniform across the saddle: beyond the median, each step keeps one part in the growth factor."""
+    curve, law = FIGURES["stalls"](saddle).axes[1].lines
+    x, y = curve.get_data()
+    assert len(x) > 10
+    assert law.get_label() == stalls.LAW
+    left = analyse_stalls(saddle).overall.stalls / 2
+    np.testing.assert_allclose(y, np.exp(-x), atol=4 / np.sqrt(left))
+    assert np.abs(np.log(y[len(y) // 2]) + x[len(x) // 2]) < 0.5
+
+
+def test_no_law_is_told_of_other_optimizers_or_degenerate_points(saddle):
+    (place,) = analyse_stalls(saddle).places
+    assert stalls._decay(saddle, place) == pytest.approx(np.log1p(0.02 * 8.0623), rel=1e-5)
+    assert stalls._decay(saddle, place._replace(stalls=stalls.MANY - 1)) is None
+    assert stalls._decay(saddle, place._replace(label=None)) is None
+    table = saddle.catalogue
+    flat, other = mnemo.load(saddle.path), mnemo.load(saddle.path)
+    flat.__dict__["catalogue"] = table._replace(nullity=np.ones_like(table.nullity))
+    other.config["optimizer"]["name"] = "adam"
+    assert stalls._decay(flat, place) is stalls._decay(other, place) is None
+    assert len(FIGURES["stalls"](other).axes) == 1
+    two = mnemo.load(saddle.path)
+    two.__dict__["catalogue"] = table._replace(eigenvalues=np.tile([-3.0, -2.0], (len(table.x), 1)))
+    assert stalls._decay(two, place) == pytest.approx(np.log(1.06) + np.log(1.04))
+
+
+def test_censored_stalls_are_crosses_that_are_apart(saddle):
+    (place,) = analyse_stalls(saddle).places
+    at = np.arange(5, 1005)
+    told = survival(at, np.ones(1000, int), (at % 2 == 0) * 3)
+    axes = Figure().add_subplot(xlim=(0, 1004), ylim=(0, 1))
+    stalls._crosses(axes, place._replace(survival=told), "black")
+    (crosses,) = axes.lines
+    x, y = crosses.get_data()
+    assert x[0] == 1004  # the last comes first
+    assert np.all(x % 2 == 0)
+    assert np.all(-np.diff(x) > stalls.APART * 1004)
+    assert 60 < len(x) < 1 / stalls.APART
+    np.testing.assert_array_equal(y, told.share[x - 5])
+
+
+def test_too_few_stalls_are_not_drawn(saddle, monkeypatch):
+    monkeypatch.setattr(stalls, "ENOUGH", analyse_stalls(saddle).overall.stalls + 1)
+    assert FIGURES["stalls"](saddle) is None
+    monkeypatch.setattr(ways, "ENOUGH", 10**6)
+    assert FIGURES["ways"](saddle) is None
+
+
+def test_stalls_say_which_of_them_are_drawn(saddle, monkeypatch):
+    overall = analyse_stalls(saddle).overall._replace(stalls=600, censored={"out_of_steps": 15, "converged": 5})
+    monkeypatch.setattr(saddle, "summary", saddle.summary | {"stalls": {"total": 700}})
+    told = stalls._note(saddle, overall, 1, False)
+    assert told.startswith(
+        "600 stalls stored, the first few of each start, of 700 in all, 20 of them (crosses) not over"
     )
-    few = stalls._places(record, np.array([0, 1, 3, -1]))
-    assert few.tolist() == ["minimum 0", "saddle 1 of index 1", "maximum 3", "flat regions"]
-    places = stalls._places(record, np.array([-1, 0, 1, 2, *range(4, 20)]))
-    assert places[:5].tolist() == ["flat regions", "minima", "saddles of index 1", "saddles of index 2", "minima"]
+    assert " 1 at a rarer place has no line of its own. " in told
+    assert "law" not in told
+    told = stalls._note(saddle, overall._replace(stalls=700, censored={}), 2, True)
+    assert told.startswith("700 stalls. 2 at rarer places have no lines of their own. Right:")
+
+
+def test_arrows_lead_to_the_minimum_on_their_side(saddle):
+    figure = FIGURES["ways"](saddle)
+    (place,) = analyse_stalls(saddle).places
+    axes, x = figure.axes[0], saddle.catalogue.x
+    arrows = ways._arrows(axes, saddle, [(place, ways._vectors(saddle, [place.label])[place.label])], np.array([0, 1]))
+    assert [arrow.share for arrow in arrows] == [side.share for side in place.sides]
+    for arrow, side in zip(arrows, place.sides, strict=True):
+        assert arrow.end == side.ends[0][0]
+        there = np.subtract(*axes.transData.transform([x[arrow.end], x[place.label]]))
+        assert arrow.along @ there / np.linalg.norm(there) > 0.9
+    drawn = [patch for patch in axes.patches if patch.get_gid() == "way"]
+    colour = colours.palette(saddle)
+    assert [patch.get_facecolor()[:3] for patch in drawn] == [tuple(colour[arrow.end]) for arrow in arrows]
+    shares = [text.get_text() for text in axes.texts if text.get_gid() == "share"]
+    assert shares == [f"{100 * side.share:.0f}" for side in place.sides]
+    labels = [text.get_text() for text in axes.texts if text.get_gid() == "label"]
+    assert labels == [str(row) for row in sorted([place.label, 0, 1])]
+
+
+def test_directions_that_the_picture_does_not_tell_are_left_out(saddle):
+    (place,) = analyse_stalls(saddle).places
+    vectors = ways._vectors(saddle, [place.label])[place.label]
+    hessian = np.array([[8.0, 1.0], [1.0, -8.0]])  # of the six-hump camel at the origin
+    values = np.linalg.eigvalsh(hessian)
+    np.testing.assert_allclose(hessian @ vectors, vectors * values, atol=1e-4)
+    assert np.all(vectors[np.argmax(np.abs(vectors) > 0.5, axis=0), [0, 1]] > 0)
+    other = mnemo.load(saddle.path)
+    other.__dict__["catalogue"] = saddle.catalogue._replace(eigenvalues=1.3 * saddle.catalogue.eigenvalues)
+    assert ways._vectors(other, [place.label]) == {}
+    assert FIGURES["ways"](other) is None
 
 
 def test_the_axis_of_steps_leaves_out_what_would_squeeze_it():
@@ -386,16 +510,6 @@ def test_long_numbers_of_steps_are_short(value, text):
     assert words.short(value) == text
     assert words.step_ticks()(value) == text
     assert words.step_ticks()(0.5) == ""
-
-
-def test_stalls_say_which_of_them_are_drawn(square, monkeypatch):
-    summary = square.summary | {"stalls": {"total": 700}}
-    monkeypatch.setattr(square, "summary", summary)
-    assert stalls._note(square, 700, 0, 0).startswith("700 stalls. 3,000 uniform")
-    told = stalls._note(square, 600, 20, 1)
-    assert told.startswith("600 stalls stored, the first few of each start, of 700 in all; 20 not over when")
-    assert " 1 at rarer places is not drawn. " in told
-    assert " 2 at rarer places are not drawn. " in stalls._note(square, 600, 0, 2)
 
 
 def test_the_unseen_mass_is_one_of_starts(square):

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
-    {"errors", "keys", "clock", "lanes", "stretch", "cycles", "noise", "second_order", "gradient_flow"},
+    {"errors", "keys", "clock", "lanes", "stretch", "cycles", "tally", "noise", "second_order", "gradient_flow"},
     {"choices"},
     {"types"},
     {"landscape", "devices", "native", "tiles"},
@@ -16,7 +16,7 @@ LAYERS = (
     {"descent", "polish"},
     {"seek", "flow"},
     {"critical", "degenerate", "symmetry", "generators", "estimates", "exits"},
-    {"catalogue", "orbits"},
+    {"catalogue", "orbits", "survival"},
     {"families", "faces", "pathways"},
     {"audit"},
     {"plan"},
@@ -25,12 +25,13 @@ LAYERS = (
     {"tables", "picture"},
     {"record", "finish"},
     {"found"},
-    {"pipeline", "search"},
-    {"find"},
-    {"branches", "stability"},
+    {"pipeline", "search", "sides"},
+    {"stall_counts"},
+    {"find", "dwells"},
+    {"stall_report", "branches", "stability"},
     {"api", "again", "tune", "doctor", "query", "sweep", "compare"},
     {"figures", "terminal"},
-    {"terminal_search", "terminal_several"},
+    {"terminal_search", "terminal_several", "terminal_stalls"},
     {"cli"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

@@ -23,6 +23,7 @@ from mnemo_jax.figures import (
     style,
     sweep,
     tree,
+    ways,
 )
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.record import Record
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[[Record], Figure | None]] = {
     "levels": levels.levels,
     "steps": steps.steps,
     "stalls": stalls.stalls,
+    "ways": ways.ways,
 }
 SEARCH_FIGURES: dict[str, Callable[[CriticalPoints], Figure | None]] = {
     "points": points.points,
