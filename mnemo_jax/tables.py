@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from mnemo_jax.catalogue import Table
-from mnemo_jax.labelling import Block, Labelled, Stalls
+from mnemo_jax.labelling import Block, Labelled, Members, Stalls
 from mnemo_jax.store import matrix, nullable, vectors, words
 from mnemo_jax.types import Kind, Outcome
 
@@ -51,6 +51,11 @@ def stalls_table(stalls: Stalls, at: np.ndarray) -> pa.Table:
     """Return the rows of a block's stalls; ``point`` is the row of the block's points, null in a flat region."""
     columns = {name: vectors(column) if name == "x" else pa.array(column) for name, column in stalls._asdict().items()}
     return pa.table(columns | {"point": nullable(at.astype(np.int32))})
+
+
+def members_table(members: Members) -> pa.Table:
+    """Return the rows of the images that a block's points stand for: ``x``, ``point`` and ``count``."""
+    return pa.table({"x": vectors(members.x), "point": members.point, "count": members.count})
 
 
 def points_table(table: Table) -> pa.Table:
