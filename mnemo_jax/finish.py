@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mnemo_jax import estimates, store
+from mnemo_jax import estimates, orbits, store
 from mnemo_jax.catalogue import Table, ambiguous, canonical_order, cluster, merge
 from mnemo_jax.families import families
 from mnemo_jax.labelling import Judge
 from mnemo_jax.picture import picture
 from mnemo_jax.plan import Plan
-from mnemo_jax.starts import SCRAMBLINGS, Grid, Sobol, is_independent
+from mnemo_jax.starts import SCRAMBLINGS, Grid, Sobol, Uniform, is_independent
 from mnemo_jax.stopping import Until
 from mnemo_jax.symmetry import zero_modes
 from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, outcome_codes, points_of, points_table
@@ -54,8 +54,11 @@ def gather(plan: Plan, folder: Path, judge: Judge) -> Found:
     sizes = [len(table.x) for table in tables]
     blocks = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
     points = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
-    view = _Rows(plan, folder, names, np.split(labels, np.cumsum(sizes)[:-1]), len(catalogue.x))
+    local = np.split(labels, np.cumsum(sizes)[:-1])
+    view = _Rows(plan, folder, names, local, len(catalogue.x))
     summary = _summary(plan, catalogue, view, judge.grad_tol)
+    if orbits.finite(plan.landscape):
+        summary["balance"] = _balance(plan, [folder / "members" / name for name in names], local, catalogue, judge)
     summary["ambiguous"] = ambiguous(catalogue, judge.metric).tolist()
     summary["scales"] = {name: float(value) for name, value in judge.scales._asdict().items()}
     return Found(
@@ -316,6 +319,23 @@ def _observable(parts: list[np.ndarray]) -> dict[str, np.ndarray]:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = whole[:, 1].sum(axis=0) / whole[:, 0].sum(axis=0)
     return {"mean": mean, "smallest": whole[:, 2].min(axis=0), "largest": whole[:, 3].max(axis=0)}
+
+
+def _balance(
+    plan: Plan, files: list[Path], labels: list[np.ndarray], catalogue: Table, judge: Judge
+) -> dict[str, Any] | None:
+    """Return whether members of orbits attract equally many starts, None where the starts themselves may differ."""
+    if not (isinstance(plan.starts, Uniform) and plan.starts.lower is None and plan.starts.upper is None):
+        return None
+    tables = [store.read_table(file) for file in files if file.exists()]
+    if len(tables) < len(files):  # blocks of a version that kept no members
+        return None
+    x = np.concatenate([store.matrix(table["x"]) for table in tables])
+    label = np.concatenate([local[table["point"].to_numpy()] for local, table in zip(labels, tables, strict=True)])
+    count = np.concatenate([table["count"].to_numpy() for table in tables])
+    x = judge.metric.lower + judge.metric.wrap(x) if np.any(judge.metric.period > 0) else x
+    found = orbits.balance(x, label, catalogue.x, plan.landscape, count)
+    return found and found._asdict()
 
 
 def _fingerprint(rows: _Rows, catalogue: Table, summary: dict[str, Any]) -> str:

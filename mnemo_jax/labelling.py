@@ -16,6 +16,7 @@ from mnemo_jax.degenerate import along_null_space, kinds
 from mnemo_jax.devices import Devices
 from mnemo_jax.exits import directions
 from mnemo_jax.landscape import Landscape
+from mnemo_jax.orbits import finite
 from mnemo_jax.polish import Scales
 from mnemo_jax.symmetry import canonical
 from mnemo_jax.types import Kind, Outcome
@@ -72,6 +73,20 @@ class Block(NamedTuple):
     open_length: np.ndarray
 
 
+class Members(NamedTuple):
+    """Where a block's starts ended before declared symmetries were undone, one row for each distinct point.
+
+    Attributes:
+        x: ``[m, d]``.
+        point: int64, row of the block's table that it is an image of.
+        count: int64, starts that ended there.
+    """
+
+    x: np.ndarray
+    point: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]
+
+
 class Labelled(NamedTuple):
     """A block with its points.
 
@@ -83,6 +98,7 @@ class Labelled(NamedTuple):
         stalls: the stalls, without the final approaches.
         at: int64, row of the table each stall was at, -1 in a flat region.
         direction: int8, which way each stall ended (see `exits`), 0 for none.
+        members: the images of the points, None where no finite symmetry is declared.
     """
 
     table: Table
@@ -91,6 +107,7 @@ class Labelled(NamedTuple):
     stalls: Stalls
     at: np.ndarray
     direction: np.ndarray
+    members: Members | None = None
 
 
 class Judge(NamedTuple):
@@ -153,11 +170,12 @@ def label(block: Block, judge: Judge) -> Labelled:
     at = collected.nearest(block.stalls.x, block.stalls.start, kinks=False)
     away = block.stalls.exit - collected.x(at)
     table, new = collected.table()
+    members = collected.members(point[ended & (point >= 0)], new) if finite(judge.landscape) else None
     point, at = _renumber(point, new), _renumber(at, new)
     direction = np.zeros(len(at), np.int8)
     if not judge.landscape.symmetries:  # else points stand for their images
         direction = directions(table.x, table.index, at, away, judge.args, loss=judge.loss)
-    return _count(table, point, ended, block, at, direction)
+    return _count(table, point, ended, block, at, direction)._replace(members=members)
 
 
 def _count(
@@ -254,10 +272,23 @@ class _Collected:
             rows[lost] = self.add(self.judge.tips(x[lost]), number[lost])
         return rows
 
+    def all(self) -> tuple[Point, np.ndarray]:
+        """Return all points collected, symmetries not undone, and the numbers of their starts."""
+        points = Point(*(np.concatenate(columns) for columns in zip(*(p for p, _ in self.parts), strict=True)))
+        return points, np.concatenate([n for _, n in self.parts])
+
+    def members(self, rows: np.ndarray, new: np.ndarray) -> Members:
+        """Count the starts whose ends are in ``rows`` by distinct point; ``new`` is the number of each row's point."""
+        apart = table_of(*self.all())
+        if not len(rows):
+            return Members(apart.x[:0], rows, rows)
+        distinct, which = merge(apart, cluster(apart, self.judge.metric), self.judge.metric)
+        pairs, count = np.unique(np.column_stack([which[rows], new[rows]]), axis=0, return_counts=True)
+        return Members(distinct.x[pairs[:, 0]], pairs[:, 1], count)
+
     def table(self) -> tuple[Table, np.ndarray]:
         """Return the distinct points and, per row collected, the number of its point."""
-        points = Point(*(np.concatenate(columns) for columns in zip(*(p for p, _ in self.parts), strict=True)))
-        number = np.concatenate([n for _, n in self.parts])
+        points, number = self.all()
         table = table_of(points._replace(x=canonical(points.x, self.judge.landscape)), number)
         if not len(number):
             return table, np.empty(0, np.int64)

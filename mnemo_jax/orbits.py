@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from mnemo_jax.generators import generators
 from mnemo_jax.landscape import Landscape
-from mnemo_jax.symmetry import TIE
+from mnemo_jax.symmetry import TIE, zero_modes
 
 MOST = 100_000  # images listed of one point
 LEAST = 5  # searches expected per member, below which chi-square is not asked
@@ -24,6 +24,12 @@ def sizes(x: np.ndarray, landscape: Landscape) -> np.ndarray:
     if not any(symmetry.kind in ("sign", "permutation") for symmetry in landscape.symmetries):
         return np.ones(len(x), np.int64)
     return np.array([len(images(point, landscape)) for point in x], np.int64)
+
+
+def finite(landscape: Landscape) -> bool:
+    """Whether signs and permutations are declared and nothing that moves points along zero modes."""
+    kinds = {symmetry.kind for symmetry in landscape.symmetries}
+    return bool(kinds & {"sign", "permutation"}) and zero_modes(landscape) == 0
 
 
 def images(x: np.ndarray, landscape: Landscape) -> np.ndarray:
@@ -65,14 +71,17 @@ class Balance(NamedTuple):
     p: float | None
 
 
-def balance(ends: np.ndarray, labels: np.ndarray, x: np.ndarray, landscape: Landscape) -> Balance | None:
+def balance(
+    ends: np.ndarray, labels: np.ndarray, x: np.ndarray, landscape: Landscape, weights: np.ndarray | None = None
+) -> Balance | None:
     """Return the test of equal shares within orbits, None where the box itself is not symmetric.
 
     Args:
-        ends: ``[n, d]``, where searches from uniform points of the box ended.
+        ends: ``[n, d]``, where searches or descents from uniform points of the box ended.
         labels: int64 ``[n]``, the catalogue's row of each.
         x: ``[m, d]``, the catalogue's representatives.
         landscape: the box and its symmetries.
+        weights: int64 ``[n]``, how many searches or starts ended at each, one when None.
 
     Nothing that treats the members of an orbit alike fails it: a small ``p`` is a mistake in the loss, in the declared
     symmetries, or in the program.
@@ -82,11 +91,12 @@ def balance(ends: np.ndarray, labels: np.ndarray, x: np.ndarray, landscape: Land
     if not all(np.array_equal(np.abs(corner - 0.5 * (low + high)), 0.5 * (high - low)) for corner in corners):
         return None
     chances = {}
+    weights = np.ones(len(ends), np.int64) if weights is None else weights
     for row in range(len(x)):
-        members, came = images(x[row], landscape), ends[labels == row]
-        if not 1 < len(members) < MOST or len(came) < LEAST * len(members):
+        members, came = images(x[row], landscape), labels == row
+        if not 1 < len(members) < MOST or weights[came].sum() < LEAST * len(members):
             continue
-        count = np.bincount(cKDTree(members).query(came)[1], minlength=len(members))
+        count = np.bincount(cKDTree(members).query(ends[came])[1], weights[came], minlength=len(members))
         chances[row] = float(stats.chisquare(count).pvalue)
     if not chances:
         return Balance(0, None, None)

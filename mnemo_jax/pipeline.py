@@ -30,7 +30,7 @@ from mnemo_jax.record import Record, load
 from mnemo_jax.starts import Draw, Uniform, drawer
 from mnemo_jax.stopping import FLOOR_EPS
 from mnemo_jax.stretch import OPENING
-from mnemo_jax.tables import points_table, stalls_table, starts_table
+from mnemo_jax.tables import members_table, points_table, stalls_table, starts_table
 from mnemo_jax.types import Outcome
 
 SCALE_STARTS = 4096  # uniform in the box, whose gradients set the landscape's gradient scale
@@ -376,13 +376,15 @@ def _stalls(logs: list[StallLog], ends: Ends, length: np.ndarray, first: int) ->
 
 
 def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled: Labelled) -> None:
-    """Write a block's three files, the one that says it is done last."""
+    """Write a block's files, the one that says it is done last."""
     name = f"{number:06d}.parquet"
     observed = _observe(prepared, block.x)
     judge = prepared.judge
     losses = values(block.x, judge.args, loss=judge.loss) if prepared.plan.recording.endpoints else None
     store.write_table(folder / "points" / name, points_table(labelled.table))
     store.write_table(folder / "stalls" / name, stalls_table(labelled))
+    if labelled.members is not None:
+        store.write_table(folder / "members" / name, members_table(labelled.members))
     store.write_table(
         folder / "starts" / name,
         starts_table(block, labelled, observed, None if losses is None else np.asarray(losses)),

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mnemo_jax.catalogue import Table
-from mnemo_jax.labelling import Block, Labelled
+from mnemo_jax.labelling import Block, Labelled, Members
 from mnemo_jax.store import matrix, nullable, vectors, words
 from mnemo_jax.types import Kind, Outcome
 
@@ -61,6 +61,11 @@ def stalls_table(labelled: Labelled) -> pa.Table:
     columns = {name: vectors(column) if name == "x" else pa.array(column) for name, column in rows.items()}
     direction = pa.array(labelled.direction, mask=labelled.direction == 0)
     return pa.table(columns | {"point": nullable(labelled.at.astype(np.int32)), "direction": direction})
+
+
+def members_table(members: Members) -> pa.Table:
+    """Return the rows of the images that a block's points stand for: ``x``, ``point`` and ``count``."""
+    return pa.table({"x": vectors(members.x), "point": members.point, "count": members.count})
 
 
 def points_table(table: Table) -> pa.Table:

@@ -25,6 +25,7 @@ from mnemo_jax.types import Kind
 ROWS = 20  # of the table of points, unless asked for more
 MOST = 0.5  # of the starts, above which an outcome that says nothing of minima gets a word of advice
 WIDE = 6  # coordinates shown, half as many in a narrow terminal
+DOUBT = 1e-3  # chance below which an imbalance among members of an orbit is told to be none
 NARROW = 100  # columns of a terminal
 SPARE = ("smallest eigenvalue", "steps")  # columns of the table of points that a narrow terminal does without
 
@@ -164,8 +165,19 @@ def notes(record: Record) -> list[str]:
         lines.append("A flat family is one row: its points are joined by a walk along the null space.")
     if "not_separated" in families:
         lines.append("A family not separated is one row: points of equal loss and nullity that may be several.")
+    lines += balanced(summary.get("balance"))
     lines.append(f"Intervals: {summary['interval_meaning']}.")
     return lines
+
+
+def balanced(balance: Mapping[str, Any] | None) -> list[str]:
+    """Return a sentence on whether members of orbits were met equally often, none where that was not tested."""
+    if not balance or balance["p"] is None:
+        return []
+    fair = balance["p"] > DOUBT
+    doubt = "" if fair else ": that is no chance, look at the loss and the symmetries declared"
+    told = f"Members of {balance['orbits']:,} orbit{'' if balance['orbits'] == 1 else 's'} were{'' if fair else ' not'}"
+    return [f"{told} met equally often, p = {balance['p']:.2g} at least (chi-square){doubt}."]
 
 
 def _points(record: Record, top: int) -> Table:

@@ -9,11 +9,10 @@ from rich.text import Text
 
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.tables import KINDS, tidy, word
-from mnemo_jax.terminal import coordinates, out, percent, seconds
+from mnemo_jax.terminal import balanced, coordinates, out, percent, seconds
 from mnemo_jax.types import Kind
 
 PATHWAYS = 20  # saddles shown with the minima they join
-DOUBT = 1e-3  # chance below which an imbalance among members of an orbit is told to be none
 RADIUS = (
     "Radius: within it Newton's method is expected to come to the point and to no other (Kantorovich); the Hessian is "
     "computed, third derivatives are sampled in eight directions, not bounded."
@@ -103,13 +102,7 @@ def notes(found: CriticalPoints) -> list[str]:
             )
     if any(orbit > 1 for orbit in summary["orbits"]):
         lines.append("Points are listed up to the declared symmetries; an orbit says how many each stands for.")
-        balance = summary["balance"]
-        if balance and balance["p"] is not None:
-            doubt = "" if balance["p"] > DOUBT else ": that is no chance, look at the loss and the symmetries declared"
-            lines.append(
-                f"Members of {balance['orbits']:,} orbits were met equally often, p = {balance['p']:.2g} at least "
-                f"(chi-square){doubt}."
-            )
+        lines += balanced(summary["balance"])
     if summary["catalogue_size"]:
         lines.append(RADIUS)
     return lines

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mnemo_jax as mnemo
-from mnemo_jax import losses, store
+from mnemo_jax import losses, store, terminal
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.starts import drawer
@@ -311,3 +311,40 @@ def test_what_is_no_landscape_is_said(tmp_path):
         with pytest.raises(UserError, match=rf"^seed: {seed!r} is not a whole number from 0 to"):
             mnemo.survey("himmelblau", seed=seed, out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def symmetric(loss, dim, *kinds, name, **fields):
+    symmetries = tuple(Symmetry(kind=kind) for kind in kinds)
+    return Landscape(loss=loss, dim=dim, lower=-3.0, upper=3.0, symmetries=symmetries, name=name, **fields)
+
+
+def test_members_of_orbits_are_counted_and_held_against_each_other(tmp_path, monkeypatch):
+    """A sum of double wells has four minima that a sign in each coordinate makes of one; a tilt leaves them unequal."""
+    wells = symmetric(lambda x: jnp.sum(x**4 - 4 * x**2), 2, "sign", "permutation", name="wells")
+    records = [
+        survey(wells, learning_rate=0.01, starts=3000, out=tmp_path, recording=mnemo.Recording(block=block))
+        for block in (1024, 3000)
+    ]
+    balance = records[0].summary["balance"]
+    assert balance["orbits"] == 1
+    assert balance["p"] > 1e-3
+    assert records[0].fingerprint == records[1].fingerprint
+    table = [store.read_table(path) for path in sorted((records[0].path / "members").glob("*"))]
+    x = np.concatenate([store.matrix(part["x"]) for part in table])
+    np.testing.assert_allclose(np.abs(x), np.sqrt(2), atol=1e-9)
+    assert sum(part["count"].to_numpy().sum() for part in table) == records[0].shares.count.sum()
+    monkeypatch.setattr("mnemo_jax.plan.check_images", lambda *_: None)  # which would refuse it
+    tilted = symmetric(lambda x: jnp.sum(x**4 - 4 * x**2 + 0.6 * x), 1, "sign", name="tilted")
+    record = survey(tilted, learning_rate=0.01, starts=3000, out=tmp_path)
+    assert record.summary["balance"]["p"] < 1e-9
+    assert any("2 orbits were not met equally often" in note for note in terminal.notes(record))
+
+
+def test_starts_that_need_not_treat_members_alike_are_not_tested(tmp_path):
+    wells = symmetric(lambda x: jnp.sum(x**4 - 4 * x**2), 1, "sign", name="wells")
+    starts = mnemo.Uniform(count=100, lower=0.0, upper=3.0)
+    record = survey(wells, learning_rate=0.01, starts=starts, out=tmp_path)
+    assert record.summary["balance"] is None
+    plain = survey("double_well", starts=100, out=tmp_path)
+    assert "balance" not in plain.summary
+    assert not (plain.path / "members").exists()
