@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
     {"errors", "types", "keys", "clock", "lanes", "stretch", "cycles", "noise", "second_order", "gradient_flow"},
-    {"landscape", "devices", "native", "tiles", "spectrum"},
+    {"landscape", "devices", "native", "tiles", "spectrum", "laws"},
     {"calculus"},
     {"losses", "starts", "optimizers", "stopping"},
     {"descent", "polish"},
@@ -22,11 +22,11 @@ LAYERS = (
     {"labelling"},
     {"tables", "picture"},
     {"record", "finish", "found"},
-    {"pipeline", "search"},
-    {"find"},
+    {"pipeline", "search", "escapes"},
+    {"find", "escape"},
     {"api", "again", "tune", "doctor", "query"},
     {"figures", "terminal"},
-    {"terminal_search"},
+    {"terminal_search", "terminal_escape"},
     {"cli"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
