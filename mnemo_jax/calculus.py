@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,11 +27,20 @@ class Loss:
     function: Callable[..., Any]
     unravel: Callable[[Array], Any] | None
     scalar: bool
+    data: tuple[str, ...] = ()
 
     def __call__(self, x: Array, args: Args) -> Array:
         """Return the loss at ``x`` of shape ``[d]``, in ``x``'s precision."""
         point = x[0] if self.scalar else x if self.unravel is None else self.unravel(x)
         return self.function(point, **args)
+
+    def items(self, args: Args) -> int:
+        """Return the number of items in the loss's data, 0 without data."""
+        return int(args[self.data[0]].shape[0]) if self.data else 0
+
+    def batch(self, args: Args, rows: Array) -> dict[str, Array]:
+        """Return the arguments with only some items of the data, by their ``rows``."""
+        return {key: value[rows] if key in self.data else value for key, value in args.items()}
 
 
 def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
@@ -45,10 +54,10 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
     dtype = jnp.dtype(dtype)
     args = {key: _cast(key, value, dtype) for key, value in landscape.args.items()}
     x = jax.ShapeDtypeStruct((landscape.dim,), dtype)
-    loss = Loss(landscape.loss, landscape.unravel, scalar=False)
+    loss = Loss(landscape.loss, landscape.unravel, scalar=False, data=landscape.data)
     out = _shape(loss, x, args, landscape.name)
     if getattr(out, "shape", None) == (1,) and landscape.dim == 1 and landscape.unravel is None:
-        loss = Loss(landscape.loss, None, scalar=True)
+        loss = replace(loss, scalar=True)
         out = _shape(loss, x, args, landscape.name)
     if not hasattr(out, "shape") or out.shape != ():
         shape = getattr(out, "shape", type(out).__name__)

@@ -60,6 +60,7 @@ Top = Annotated[
         help="Most points listed, those with most starts: 20, or 1000 with --json.", min=0, show_default=False
     ),
 ]
+Fresh = Annotated[bool, typer.Option(help="Begin a new record where one exists.")]
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 
 
@@ -87,7 +88,7 @@ def run(
     out: Out = Path("runs"),
     devices: Devices = None,
     json_: Json = False,
-    fresh: Annotated[bool, typer.Option(help="Begin a new record where one exists.")] = False,
+    fresh: Fresh = False,
     top: Top = None,
 ) -> None:
     """Carry out a config and print what was found. An unfinished record of it is gone on with."""
@@ -114,7 +115,7 @@ def search(
     overrides: Overrides = None,
     out: Out = Path("runs"),
     json_: Json = False,
-    fresh: Annotated[bool, typer.Option(help="Begin a new record where one exists.")] = False,
+    fresh: Fresh = False,
     top: Top = None,
 ) -> None:
     """Find the critical points of a config's loss, of every index, and say whether some are missing."""
@@ -134,13 +135,58 @@ def search(
 
 @app.command()
 @guarded
+def sweep(
+    config: Config,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Keys with values, key=a,b,c or key=linspace(a,b,n), and overrides.", show_default=False),
+    ] = None,
+    out: Out = Path("runs"),
+    devices: Devices = None,
+    json_: Json = False,
+    fresh: Fresh = False,
+) -> None:
+    """Carry out a config with several values of some keys, the same starts in every cell, and compare them."""
+    platform = _start_jax(devices)
+    from mnemo_jax import sweep as sweeps
+    from mnemo_jax import terminal_several
+
+    asked = sweeps.read(config, overrides or [], platform)
+    with terminal_several.progress() as report:
+        told = sweeps.run(asked, out, devices=devices, fresh=fresh, report=report, warn=_warn)
+    _print(told) if json_ else terminal_several.sweep(told)
+
+
+@app.command()
+@guarded
+def compare(
+    config: Config,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    devices: Devices = None,
+    json_: Json = False,
+    fresh: Fresh = False,
+) -> None:
+    """Hold the optimizers of a config's [compare] table against the gradient flow, start by start."""
+    platform = _start_jax(devices)
+    from mnemo_jax import compare as comparisons
+    from mnemo_jax import terminal_several
+
+    asked = comparisons.read(config, overrides or [], platform)
+    with terminal_several.progress() as report:
+        told = comparisons.run(asked, out, devices=devices, fresh=fresh, report=report, warn=_warn)
+    _print(told) if json_ else terminal_several.compare(told)
+
+
+@app.command()
+@guarded
 def escape(
     config: Config,
     overrides: Overrides = None,
     out: Out = Path("runs"),
     devices: Devices = None,
     json_: Json = False,
-    fresh: Annotated[bool, typer.Option(help="Begin a new record where one exists.")] = False,
+    fresh: Fresh = False,
     both: Annotated[bool, typer.Option("--both", help="In float32 and in float64, side by side.")] = False,
 ) -> None:
     """Measure how long descents take to leave a saddle, and hold it against the law."""
@@ -205,12 +251,15 @@ def show(run: Run, json_: Json = False, top: Top = None) -> None:
 @app.command()
 @guarded
 def figures(run: Run) -> None:
-    """Draw the figures of a run or a search into its folder, as SVG and PNG."""
-    from mnemo_jax.figures import draw, draw_search
+    """Draw the figures of a run, a search, a sweep or a comparison into its folder, as SVG and PNG."""
+    from mnemo_jax.figures import draw, draw_search, draw_several
     from mnemo_jax.found import CriticalPoints, is_search
     from mnemo_jax.record import load
 
-    for path in draw_search(CriticalPoints(run)) if is_search(run) else draw(load(run)):
+    paths = draw_several(run)
+    if paths is None:
+        paths = draw_search(CriticalPoints(run)) if is_search(run) else draw(load(run))
+    for path in paths:
         typer.echo(str(path))
 
 

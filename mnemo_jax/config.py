@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as choice
 
@@ -37,6 +37,7 @@ class LossTable:
     periodic: bool | tuple[bool, ...] | None = None
     symmetry: tuple[Symmetry, ...] | None = None
     learning_rate: float | None = None
+    data: tuple[str, ...] | None = None
 
 
 @choice(frozen=True, kw_only=True, config=STRICT)
@@ -50,6 +51,21 @@ class TileTable:
     refill: float | None = None
     sample: int | None = None
     native: bool | None = None
+
+
+@choice(frozen=True, kw_only=True, config=STRICT)
+class CompareTable:
+    """``[compare]``: which optimizers are held against the gradient flow.
+
+    Attributes:
+        optimizers: tables as ``[optimizer]``, each with an optional ``label``; the config's own when there are none.
+        rtol: tolerance of the flow, relative and absolute.
+        sample: starts on which the flow is confirmed at a tolerance 100 times tighter.
+    """
+
+    optimizers: tuple[dict[str, Any], ...] = ()
+    rtol: Annotated[float, Gt(0), Le(1e-3)] = 1e-10
+    sample: Annotated[int, Ge(1), Le(100_000)] = 1024
 
 
 @choice(frozen=True, kw_only=True, config=STRICT)
@@ -69,6 +85,8 @@ class Config:
     until: Until | None = None
     search: Seeking = Field(default_factory=Seeking)
     escape: Escaping | None = None
+    sweep: dict[str, Any] = Field(default_factory=dict)
+    compare: CompareTable = Field(default_factory=CompareTable)
 
 
 def schema() -> dict[str, Any]:
@@ -242,7 +260,7 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
             precision=config.precision,
             observables={name: _observable(name, path) for name, path in config.observables.items()},
             until=config.until,
-            table=TypeAdapter(Config).dump_python(config, mode="json", exclude_none=True),
+            table=TypeAdapter(Config).dump_python(config, mode="json", exclude_none=True, exclude={"sweep", "compare"}),
         )
         drawer(made.starts, landscape, made.seed)
     except ValidationError as error:
@@ -295,6 +313,7 @@ def _built_in(table: LossTable) -> Landscape:
             ("periodic", table.periodic),
             ("symmetries", table.symmetry),
             ("learning_rate", table.learning_rate),
+            ("data", table.data),
         )
         if value is not None
     }
@@ -315,6 +334,7 @@ def _own(table: LossTable, function: Any, dim: int, name: str) -> Landscape:
         name=name,
         formula=name,
         args=table.args,
+        data=table.data or (),
         learning_rate=table.learning_rate,
         periodic=table.periodic or (),  # type: ignore[arg-type]
         symmetries=table.symmetry or (),

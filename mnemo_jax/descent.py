@@ -37,6 +37,10 @@ class MakesOptimizer(Protocol):
         """Return the optax transformation."""
         ...
 
+    def needs_data(self) -> bool:
+        """Whether its steps take batches of the loss's data."""
+        ...
+
 
 class Rules(NamedTuple):
     """The numbers of the stop rules and of stall tracking, all traced.
@@ -125,12 +129,13 @@ class StallLog(NamedTuple):
 
 
 class _Program(NamedTuple):
-    """What is computed at a point: the loss with its arguments, the step rule and the stop rules."""
+    """What is computed at a point: loss and arguments, step rule, stop rules, and whether steps take batches."""
 
     loss: Loss
     args: Args
     optimizer: optax.GradientTransformationExtraArgs
     rules: Rules
+    batched: bool
 
 
 class _Look(NamedTuple):
@@ -181,6 +186,7 @@ def _step(now: _Stepping, left: Array, ceiling: Array | float, number: Array, pr
         value=look.value,
         grad=look.gradient,
         value_fn=lambda x: program.loss(x, program.args),
+        **_batches(now.x, program),
     )
     small, low = look.square < rules.stall_below, look.square <= rules.stall_above
     return _Stepping(
@@ -189,6 +195,14 @@ def _step(now: _Stepping, left: Array, ceiling: Array | float, number: Array, pr
         bits=stretch.noted(now.bits, number, goes, small, low),
         gradient=None if now.gradient is None else look.gradient,
     )
+
+
+def _batches(x: Array, program: _Program) -> dict[str, Any]:
+    """Return what steps on batches want: the number of items, and the gradient on some of them by their rows."""
+    if not program.batched:
+        return {}
+    loss, args = program.loss, program.args
+    return {"items": loss.items(args), "gradient_on": lambda rows: jax.grad(loss)(x, loss.batch(args, rows))}
 
 
 def _outcome(x: Array, gradient: Array, steps: Array, rules: Rules) -> Array:
@@ -256,15 +270,16 @@ def _fresh(x: Array, slot: Array, memory: Any, size: Array) -> Lane:
     return Lane(x, memory, jnp.zeros((), jnp.int32), outcome, slot, stretch.fresh(x), jnp.int32(WORD))
 
 
-def _memory(optimizer: optax.GradientTransformationExtraArgs, x: Array, noise: Array) -> Any:
-    """Return the optimizer's first state, any random key in it replaced by the lane's own."""
+def _memory(optimizer: optax.GradientTransformationExtraArgs, x: Array, root: Array, number: Array) -> Any:
+    """Return the optimizer's first state, random keys in it replaced by those of start ``number``."""
+    noise, batch = (key(root, purpose, number) for purpose in (Purpose.NOISE, Purpose.BATCH))
+    words = {"rng_key": noise, "key": noise, "batch_key": batch}
 
     def own(path: Any, leaf: Array) -> Array:
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return noise
-        if getattr(path[-1], "name", "") in ("rng_key", "key") and leaf.dtype == jnp.uint32:
-            return jax.random.key_data(noise)
-        return leaf
+        name = getattr(path[-1], "name", "")
+        return jax.random.key_data(words[name]) if name in words and leaf.dtype == jnp.uint32 else leaf
 
     return jax.tree_util.tree_map_with_path(own, optimizer.init(x))
 
@@ -314,12 +329,12 @@ def descend(
         ``tile.steps * tile.lanes`` lane-steps.
     """
     axis = -1 if tile.layout == "lanes_last" else 0
-    program = _Program(loss, args, choice.build(rules.numbers), rules)
+    program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data())
 
     def start(slot: Array) -> Lane:
         index = jnp.minimum(slot, x0.shape[0] - 1)
         x = x0[index]
-        return _fresh(x, slot, _memory(program.optimizer, x, key(root, Purpose.NOISE, first + index)), size)
+        return _fresh(x, slot, _memory(program.optimizer, x, root, first + index), size)
 
     starts = jax.vmap(start, out_axes=axis)
 
@@ -513,7 +528,7 @@ PATH_CHUNK = 512  # steps of a path between two looks from the host
 
 @partial(jax.jit, static_argnames=("loss", "choice"))
 def _path_chunk(lanes: Lane, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer) -> tuple[Lane, Array]:
-    program = _Program(loss, args, choice.build(rules.numbers), rules)
+    program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data())
 
     def forward(lane: Lane, _: None) -> tuple[Lane, Array]:
         running = lane.outcome == Outcome.RUNNING
@@ -534,8 +549,7 @@ def _path_starts(x0: Array, first: Array, root: Array, rules: Rules, *, choice: 
     optimizer = choice.build(rules.numbers)
 
     def start(x: Array, slot: Array) -> Lane:
-        noise = key(root, Purpose.NOISE, first + slot)
-        return _fresh(x, slot, _memory(optimizer, x, noise), jnp.int32(x0.shape[0]))
+        return _fresh(x, slot, _memory(optimizer, x, root, first + slot), jnp.int32(x0.shape[0]))
 
     return jax.vmap(start)(x0, jnp.arange(x0.shape[0], dtype=jnp.int32))
 

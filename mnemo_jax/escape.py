@@ -177,8 +177,9 @@ def _dynamics(optimizer: Optimizer | Transformation) -> Dynamics:
         raise UserError(f"optimizer.name: {known}, not for {optimizer.name}")
     numbers = {"learning_rate": optimizer.learning_rate, **dict(optimizer.args)}
     names = {"noise.scale": "noise", "noise.temperature": "temperature"}
-    if numbers.pop("noise.kind", "gradient") not in ("gradient", "langevin"):
-        raise UserError(f"optimizer.noise.kind: {known}, not for perturbed descents")
+    kind = numbers.pop("noise.kind", None)
+    if kind not in (None, "gradient", "langevin"):
+        raise UserError(f"optimizer.noise.kind: {known}, not for {kind} noise")
     given = {names.get(key, key): value for key, value in numbers.items() if value is not None}
     for key, value in given.items():
         if key not in Dynamics.__dataclass_fields__ or isinstance(value, Schedule):

@@ -62,6 +62,8 @@ class Landscape:
         symmetries: maps that leave the loss unchanged.
         known: critical points known beforehand.
         unravel: function from ``[dim]`` to the pytree the loss takes, or None.
+        data: names of those arguments that hold the items of a data set along their first axis; the loss is the mean
+            over them.
     """
 
     loss: Callable[..., Any]
@@ -77,9 +79,11 @@ class Landscape:
     symmetries: tuple[Symmetry, ...] = ()
     known: tuple[KnownPoint, ...] = ()
     unravel: Callable[[Any], Any] | None = None
+    data: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Spread single numbers over the axes and refuse an empty box."""
+        """Spread single numbers over the axes, refuse an empty box and data that are none."""
+        _check_data(self.data, self.args)
         if self.dim < 1:
             raise UserError(f"loss.dim: {self.dim} is not a dimension; give 1 or more")
         for key in ("lower", "upper", "periodic"):
@@ -91,6 +95,15 @@ class Landscape:
         for axis, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
                 raise UserError(f"loss.lower, loss.upper: axis {axis} of the box is empty: [{low}, {high}]")
+
+
+def _check_data(data: Sequence[str], args: Mapping[str, Any]) -> None:
+    """Refuse names of data that are no arguments, and arrays of different lengths."""
+    if missing := [name for name in data if name not in args]:
+        raise UserError(f"loss.data: {missing[0]!r} is none of the loss's arguments {sorted(args)}")
+    lengths = {name: (np.shape(args[name]) or (0,))[0] for name in data}
+    if len(set(lengths.values())) > 1 or 0 in lengths.values():
+        raise UserError(f"loss.data: {lengths} are not as many items each; their first axes must agree")
 
 
 def _check(symmetry: Symmetry, dim: int) -> None:

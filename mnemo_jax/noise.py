@@ -1,4 +1,7 @@
-"""Noise around any optimizer, as optax transformations; what is drawn depends on the seed, the start and the step."""
+"""Noise around any optimizer, as optax transformations; what is drawn depends on the seed, the start and the step.
+
+The descent's stop rule sees the gradients without noise.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
@@ -10,6 +13,14 @@ from jax import Array
 
 Transform: TypeAlias = optax.GradientTransformationExtraArgs
 Rate: TypeAlias = float | Array | optax.Schedule | None
+
+
+class BatchState(NamedTuple):
+    """As `NoiseState`, with the lane's own key for batches, ``batch_key(seed, start)``."""
+
+    batch_key: Array
+    count: Array  # type: ignore[assignment]
+    inner: Any
 
 
 class NoiseState(NamedTuple):
@@ -25,10 +36,7 @@ class NoiseState(NamedTuple):
 
 
 def gradient(inner: Transform, rate: Rate, *, scale: float | Array) -> Transform:
-    """Return the optimizer with isotropic noise on its gradients, of standard deviation ``scale`` in every entry.
-
-    The descent's stop rule sees the gradients without noise.
-    """
+    """Return the optimizer with isotropic noise on its gradients, of standard deviation ``scale`` in every entry."""
     del rate
 
     def update(gradient: Array, state: NoiseState, x: Array, **extra: Any) -> tuple[Array, NoiseState]:
@@ -78,7 +86,31 @@ def perturbed(inner: Transform, rate: Rate, *, radius: float | Array, below: flo
     return Transform(_init(inner, -every), update)
 
 
-KINDS: dict[str, Callable[..., Transform]] = {made.__name__: made for made in (gradient, langevin, perturbed)}
+def minibatch(inner: Transform, rate: Rate, *, size: int) -> Transform:
+    """Return the optimizer whose gradients are those on ``size`` items of the data, drawn anew at each step.
+
+    Items are drawn with replacement, so that the noise is unbiased with covariance ``1 / size`` that of single items.
+    """
+    del rate
+
+    def init(x: Array) -> BatchState:
+        return BatchState(jax.random.key_data(jax.random.key(0)), jnp.zeros((), jnp.int32), inner.init(x))
+
+    def update(
+        gradient: Array, state: BatchState, x: Array, *, items: int, gradient_on: Any, **extra: Any
+    ) -> tuple[Array, BatchState]:
+        del gradient
+        drawn = jax.random.fold_in(jax.random.wrap_key_data(state.batch_key), state.count)
+        rows = jax.random.randint(drawn, (size,), 0, items)
+        step, memory = inner.update(gradient_on(rows), state.inner, x, **extra)
+        return step, BatchState(state.batch_key, state.count + 1, memory)
+
+    return Transform(init, update)
+
+
+KINDS: dict[str, Callable[..., Transform]] = {
+    made.__name__: made for made in (gradient, langevin, minibatch, perturbed)
+}
 
 
 def _init(inner: Transform, last: int = 0) -> Callable[[Any], NoiseState]:

@@ -38,6 +38,8 @@ OWN: dict[str, Callable[..., optax.GradientTransformation]] = {
 }
 """Optimizers that optax has not."""
 
+WHOLE = ("every", "size")  # arguments of noise that are whole numbers
+
 TRACED = ("learning_rate", "momentum", "damping", "noise.scale", "noise.temperature", "noise.radius", "noise.below")
 """Numbers that a compiled program takes as arguments, so that others need no compilation.
 
@@ -79,6 +81,10 @@ class Optimizer:
         whole = {"learning_rate": self.learning_rate, **dict(self.args)}
         return {key: value for key, value in whole.items() if isinstance(value, float) and key in TRACED}
 
+    def needs_data(self) -> bool:
+        """Whether its steps take batches of a loss's data."""
+        return ("noise.kind", "minibatch") in self.args
+
     def traced(self) -> "Optimizer":
         """Return what a program is compiled for: the choice without those numbers."""
         numbers = self.numbers()
@@ -112,6 +118,10 @@ class Transformation:
     def numbers(self) -> dict[str, float]:
         """Return no numbers: the transformation holds them itself."""
         return {}
+
+    def needs_data(self) -> bool:
+        """Whether its steps take batches of a loss's data, which transformations here do not."""
+        return False
 
     def traced(self) -> "Transformation":
         """Return the transformation."""
@@ -185,12 +195,12 @@ def _noise(table: Any) -> dict[str, Value]:
         if key not in table:
             raise UserError(f"optimizer.noise.{key}: is missing; {kind} noise needs {', '.join(wanted)}")
         value = table[key]
-        whole = key == "every"
+        whole = key in WHOLE
         if key != "kind" and (isinstance(value, bool) or not isinstance(value, int if whole else int | float)):
             raise UserError(f"optimizer.noise.{key}: {value!r} is no {'whole ' if whole else ''}number")
         if key != "kind" and not 0 <= value < float("inf"):
             raise UserError(f"optimizer.noise.{key}: {value!r} is negative or not finite")
-    return {f"noise.{k}": v if k in ("kind", "every") else float(v) for k, v in table.items()}
+    return {f"noise.{k}": v if k in ("kind", *WHOLE) else float(v) for k, v in table.items()}
 
 
 def takes_learning_rate(name: str) -> bool:
@@ -212,7 +222,8 @@ def checked(optimizer: Choice) -> Choice:
     def once(x: Array) -> Array:
         made = optimizer.build({"learning_rate": jnp.float32(0.1)} if wants else None)
         state = made.init(x)
-        out, _ = made.update(x, state, x, value=x[0], grad=x, value_fn=lambda y: y @ y)
+        batches = {"items": 1, "gradient_on": lambda _: x} if optimizer.needs_data() else {}
+        out, _ = made.update(x, state, x, value=x[0], grad=x, value_fn=lambda y: y @ y, **batches)
         return out
 
     try:

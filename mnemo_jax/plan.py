@@ -86,6 +86,8 @@ class Plan:
         with jax.enable_x64(True):
             for name, function in self.observables.items():
                 check_observable(name, function, self.landscape.dim)
+        if self.optimizer.needs_data() and not self.landscape.data:
+            raise UserError("optimizer.noise: minibatch noise needs a loss with data; name its arrays in loss.data")
         if self.until is not None and not is_independent(self.starts):
             raise UserError("until: asks for intervals, which only uniform and normal starts have")
         if self.until is not None and LOOK % self.block:
@@ -231,7 +233,7 @@ def _landscape_words(landscape: Landscape) -> dict[str, Any]:
         "upper": list(landscape.upper),
         "periodic": list(landscape.periodic),
         "symmetry": [_plain(symmetry) for symmetry in landscape.symmetries],
-    }
+    } | ({"data": list(landscape.data)} if landscape.data else {})
 
 
 def _array_words(value: Any) -> Any:

@@ -271,6 +271,9 @@ class Momentum:
     def build(self, numbers):
         return optax.with_extra_args_support(optax.sgd(numbers["learning_rate"], momentum=0.9))
 
+    def needs_data(self):
+        return False
+
 
 def test_a_refilled_lane_forgets():
     x0 = uniform(100, 2, 1.2, seed=8)

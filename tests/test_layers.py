@@ -24,9 +24,10 @@ LAYERS = (
     {"record", "finish", "found"},
     {"pipeline", "search", "escapes"},
     {"find", "escape"},
-    {"api", "again", "tune", "doctor", "query"},
+    {"branches", "stability"},
+    {"api", "again", "tune", "doctor", "query", "sweep", "compare"},
     {"figures", "terminal"},
-    {"terminal_search", "terminal_escape"},
+    {"terminal_search", "terminal_several", "terminal_escape"},
     {"cli"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

@@ -72,6 +72,44 @@ def test_perturbed_descent_jumps_where_gradients_are_small_and_only_there():
     np.testing.assert_allclose(steep, np.tile([-10 * 2e-3, 0.0], (4000, 1)), atol=1e-12)
 
 
+def fit(x, inputs, targets):
+    return 0.5 * ((inputs @ x - targets) ** 2).mean()
+
+
+def test_minibatches_are_unbiased_with_the_covariance_of_items():
+    # After one step from one place: x0 - rate * mean of `size` items' gradients, drawn with replacement.
+    draw = np.random.default_rng(3)
+    inputs, targets = draw.normal(size=(40, 2)), draw.normal(size=40)
+    data = {"inputs": inputs, "targets": targets}
+    landscape = Landscape(loss=fit, dim=2, lower=(-1.0,), upper=(1.0,), args=data, data=("inputs", "targets"))
+    start, rate, size = np.array([0.4, -0.7]), 0.1, 5
+    table = {"learning_rate": rate, "noise": {"kind": "minibatch", "size": size}}
+    given = Points(x=(tuple(start),) * 20_000)
+    x = ends(table, starts=given, steps=1, landscape=landscape)
+    items = (inputs @ start - targets)[:, None] * inputs
+    covariance = rate**2 * np.cov(items.T, bias=True) / size
+    error = np.sqrt(np.diag(covariance) / len(x))
+    assert np.all(np.abs(x.mean(axis=0) - (start - rate * items.mean(axis=0))) < 4 * error)
+    # 20,000 draws: a sample covariance is within some 4 sqrt(2 / n) of its scale
+    assert np.max(np.abs(np.cov(x.T) - covariance)) < 0.05 * np.max(covariance)
+    again = ends(table, starts=given, steps=1, landscape=landscape, seed=1)
+    assert np.mean(again == x) < 0.1
+    # a step later another batch
+    two = ends(table, starts=given, steps=2, landscape=landscape)
+    assert np.mean(two == x) < 0.1
+
+
+def test_minibatches_need_data():
+    with pytest.raises(UserError, match=r"minibatch noise needs a loss with data; name its arrays in loss\.data"):
+        ends({"learning_rate": 0.1, "noise": {"kind": "minibatch", "size": 4}}, starts=4)
+    for data, sentence in ((("x",), "'x' is none of"), (("inputs", "targets"), "not as many items")):
+        with pytest.raises(UserError, match=sentence):
+            Landscape(
+                loss=fit, dim=2, lower=(-1.0,), upper=(1.0,), data=data,
+                args={"inputs": np.ones((4, 2)), "targets": np.ones(3)},
+            )  # fmt: skip
+
+
 def test_other_scales_need_no_compilation():
     def go(scale):
         return ends({"learning_rate": 0.1, "noise": {"kind": "gradient", "scale": scale}}, starts=256, steps=16)

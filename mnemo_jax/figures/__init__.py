@@ -1,12 +1,15 @@
-"""Figures of a run and of a search, made from its folder alone."""
+"""Figures of a run, a search, a sweep and a comparison, made from its folder alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
+from mnemo_jax import store
 from mnemo_jax.figures import (
     basins,
+    faithfulness,
     graph,
     index,
     levels,
@@ -18,6 +21,7 @@ from mnemo_jax.figures import (
     stalls,
     steps,
     style,
+    sweep,
     tree,
 )
 from mnemo_jax.found import CriticalPoints
@@ -40,6 +44,20 @@ SEARCH_FIGURES: dict[str, Callable[[CriticalPoints], Figure | None]] = {
     "tree": tree.tree,
     "pathways": graph.pathways,
 }
+SEVERAL: dict[str, dict[str, Callable[[Mapping[str, Any]], Figure | None]]] = {
+    "sweep.json": {"shares": sweep.shares},
+    "compare.json": {"costs": faithfulness.costs, "maps": faithfulness.maps},
+}
+"""Figures of several runs side by side, by the file that their folder has."""
+
+
+def draw_several(folder: Path) -> list[Path] | None:
+    """Draw the figures of a sweep's or a comparison's folder, as SVG and PNG; return the files, None for others."""
+    for name, figures in SEVERAL.items():
+        if (folder / name).exists():
+            told = store.read_json(folder / name) | {"folder": str(folder)}
+            return _saved(((name, figure_of(told)) for name, figure_of in figures.items()), folder / "figures")
+    return None
 
 
 def draw(record: Record, folder: Path | None = None) -> list[Path]:

@@ -87,8 +87,15 @@ def page(
     record: Results, subject: str, note: str, width: float, height: float, layout: Layout = "constrained"
 ) -> Figure:
     """Return an empty figure of ``width`` by ``height`` inches under the run's name and subject, above a quiet note."""
+    return page_named(record.summary["name"], subject, note, width, height, layout)
+
+
+def page_named(
+    name: str, subject: str, note: str, width: float, height: float, layout: Layout = "constrained"
+) -> Figure:
+    """Return an empty figure as `page` does, under a name and a subject."""
     figure = Figure(figsize=(width, height), dpi=72.0, layout=layout)  # so that a pixel of its own is a point
-    title = textwrap.shorten(f"{record.summary['name']}: {subject}", int(11 * width), placeholder=" …")
+    title = textwrap.shorten(f"{name}: {subject}", int(11 * width), placeholder=" …")
     left = 0.08 / width
     figure.suptitle(title, x=left, ha="left", fontsize=11, fontweight="bold")
     note = "\n".join(textwrap.fill(line, int(17 * width)) for line in note.splitlines())

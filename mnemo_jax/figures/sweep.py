@@ -1,0 +1,98 @@
+"""Shares of basins and of outcomes along a sweep."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mnemo_jax.figures import words
+from mnemo_jax.figures.colours import HUES
+from mnemo_jax.figures.style import INK, QUIET, page_named, styled
+
+TOP = len(HUES)  # minima with a line of their own
+PANELS = 6
+DASHES: dict[str, Any] = {"cycle": "--", "escaped": ":", "out_of_steps": "-.", "non_finite": (0, (1, 3))}
+WIDE = 30.0  # ratio of the largest to the smallest value from which the axis is logarithmic
+
+
+@styled
+def shares(told: Mapping[str, Any]) -> Figure | None:
+    """Draw shares against the last key of a sweep, a panel per value of the other keys; None without numbers.
+
+    Bands are the 95 % intervals of each share; a vertical line is the learning rate up to which gradient descent is
+    stable at the minimum of its colour.
+    """
+    *_, key = told["axes"]
+    values = told["axes"][key]
+    if len(values) < 2 or not all(isinstance(value, int | float) for value in values):
+        return None
+    rows = np.arange(len(told["cells"])).reshape(-1, len(values))
+    panels = rows[:PANELS]
+    note = _note(told, key, len(rows))
+    figure = page_named(told["name"], f"shares along {key}", note, 6.6, 1.1 + 2.7 * len(panels))
+    axes = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axis, panel in zip(axes, panels, strict=True):
+        cells = [told["cells"][cell] for cell in panel]
+        _panel(axis, key, values, cells, _largest(told))
+        others = {name: value for name, value in cells[0]["values"].items() if name != key}
+        axis.set_title(", ".join(f"{name} = {value}" for name, value in others.items()))
+        axis.set_ylabel("share of the starts")
+    axes[-1].set_xlabel(key)
+    axes[0].legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    return figure
+
+
+def _note(told: Mapping[str, Any], key: str, panels: int) -> str:
+    total = sum(told["cells"][0]["outcomes"].values())
+    lines = [f"{words.several(total, 'start')} in each run, the same ones. Bands: 95 % Wilson intervals."]
+    if key == "optimizer.learning_rate":
+        lines.append("Vertical lines: learning rates up to which minima are stable, 2 (1 + momentum) / eigenvalue.")
+    if told["branches"] > TOP:
+        lines.append(f"The {TOP} largest of {told['branches']:,} minima have lines.")
+    if panels > PANELS:
+        lines.append(f"The first {PANELS} of {panels} panels.")
+    return " ".join(lines)
+
+
+def _largest(told: Mapping[str, Any]) -> list[int]:
+    shares = np.array([[minimum["share"] for minimum in cell["minima"]] for cell in told["cells"]])
+    return [int(branch) for branch in np.sort(np.argsort(-shares.max(axis=0), kind="stable")[:TOP])]
+
+
+def _panel(
+    axes: Axes, key: str, values: Sequence[float], cells: Sequence[Mapping[str, Any]], largest: list[int]
+) -> None:
+    """Draw the lines of one panel."""
+    for place, branch in enumerate(largest):
+        minima = [cell["minima"][branch] for cell in cells]
+        if all(minimum["interval"] for minimum in minima):
+            low, high = np.array([minimum["interval"] for minimum in minima]).T
+            axes.fill_between(values, low, high, color=HUES[place], alpha=0.25, linewidth=0)
+        shares = [minimum["share"] for minimum in minima]
+        axes.plot(values, shares, color=HUES[place], marker="o", markersize=2.5, label=f"minimum {branch}")
+        rates = {round(m["critical_learning_rate"], 9) for m in minima if m["critical_learning_rate"] is not None}
+        for rate in rates if key == "optimizer.learning_rate" else ():
+            if min(values) <= rate <= max(values):
+                axes.axvline(rate, color=HUES[place], linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    for word in dict.fromkeys(word for cell in cells for word in cell["outcomes"] if word in DASHES):
+        each = np.array([cell["outcomes"].get(word, 0) / sum(cell["outcomes"].values()) for cell in cells])
+        near = np.convolve(each, np.ones(3), mode="same") > 0  # no line along zero
+        axes.plot(
+            values,
+            np.where(near, each, np.nan),
+            color=INK if word == "cycle" else QUIET,
+            linestyle=DASHES[word],
+            label=_said(word, cells),
+        )
+    axes.set_ylim(0, None)
+    if min(values) > 0 and max(values) > WIDE * min(values):
+        axes.set_xscale("log")
+
+
+def _said(word: str, cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return an outcome in words, cycles with their periods."""
+    periods = sorted({int(period) for cell in cells for period in cell["periods"]})
+    told = f" of {', '.join(map(str, periods[:5]))}" if word == "cycle" and periods else ""
+    return word.replace("_", " ") + told
