@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
-from scipy import stats
+from scipy import special, stats
 
 from mnemo_jax import store
 from mnemo_jax.estimates import wilson
@@ -64,6 +64,17 @@ class Escapes:
     def law(self) -> Law:
         """The law of the escape time."""
         return law_of(self.record.config["escape"])
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the descents have noise."""
+        return Dynamics(**self.record.config["escape"]["dynamics"]).is_noisy
+
+    def steps(self) -> np.ndarray:
+        """Return the step at which each start left, int64 ``[n]``, -1 for never."""
+        table = self.record.starts("outcome", "steps")
+        escaped = pc.equal(table["outcome"].cast("string"), "escaped").to_numpy()
+        return np.where(escaped, table["steps"].to_numpy(), -1)
 
     def json(self) -> dict[str, Any]:
         """Return everything ``mnemo escape --json`` prints of the experiment, as strict JSON."""
@@ -143,9 +154,10 @@ def measured(record: Record, bend: float) -> dict[str, Any]:
         **quantities,
         "agrees": all(agreements) and not counts.stable,
         "closed_form": _closed(words, dynamics),
-        "rate": _rate(words, dynamics, mean, variance),
+        "rate": _rate(words, dynamics, mean, variance, quantities["share"]["agrees"]),
         "chi_square": _chi_square(counts.steps, whole),
-        "left": {name: getattr(counts, name) for name in ("underflow", "late", "non_finite", "stable")},
+        "left": {name: getattr(counts, name) for name in ("underflow", "late", "non_finite", "stable")}
+        | {"below_smallest": _below(words, record.config["precision"])},
         "exits": counts.exits,
         "law_error": _law_error(words, dynamics, bend, record.config["precision"]),
     }
@@ -187,6 +199,13 @@ def _share(count: int, number: int, expected: float) -> dict[str, Any]:
     }
 
 
+def _below(words: Mapping[str, Any], precision: str) -> float:
+    """Return the share of the starts of which every unstable coordinate is below the smallest normal number."""
+    if not words["cloud"]:
+        return 1.0
+    return float(special.erf(np.finfo(precision).tiny / (np.sqrt(2.0) * words["cloud"])) ** words["index"])
+
+
 def _closed(words: Mapping[str, Any], dynamics: Dynamics) -> dict[str, float] | None:
     """Return the closed forms, which there are for one unstable direction."""
     if words["index"] != 1 or width(dynamics, float(_rates(words)[0]), words["cloud"]) == 0:
@@ -196,22 +215,21 @@ def _closed(words: Mapping[str, Any], dynamics: Dynamics) -> dict[str, float] | 
 
 
 def _rate(
-    words: Mapping[str, Any], dynamics: Dynamics, mean: tuple[float, float], variance: tuple[float, float]
+    words: Mapping[str, Any], dynamics: Dynamics, mean: tuple[float, float], variance: tuple[float, float], fits: bool
 ) -> dict[str, Any]:
     """Return the Hessian's escape rate, and those that mean and variance of the escape times ask for.
 
-    All rates keep their ratios. There is no fit where the budget cuts the law short.
+    All rates keep their ratios. There is no fit where the budget cuts the law short, or rounding keeps descents back.
     """
     rates = _rates(words)
-    whole = words["steps"] >= len(law_of(words).survival)
+    fits = fits and words["steps"] >= len(law_of(words).survival)
 
     def of(factor: float) -> Moments:
         return law(dynamics, factor * rates, words["cloud"], words["radius"]).moments()
 
     told: dict[str, Any] = {"hessian": float(rates[0])}
     for which, (value, error) in (("mean", mean), ("variance", variance)):
-        fits = whole and np.isfinite(error) and width(dynamics, float(rates[0]), words["cloud"]) > 0
-        told[which] = fit(which, value, error, of, float(rates[0]))._asdict() if fits else None
+        told[which] = fit(which, value, error, of, float(rates[0]))._asdict() if fits and np.isfinite(error) else None
     return told
 
 

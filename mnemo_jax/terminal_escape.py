@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -11,6 +12,7 @@ from mnemo_jax.record import tidy
 from mnemo_jax.terminal import out, percent, seconds
 
 EXITS = 8  # unstable directions listed
+GRAIN = 1e-3  # widths of the cloud, above which rounding is worth a word
 SMALL = 0.1  # standard errors of the mean, below which the law's own error is not worth a word
 
 
@@ -20,7 +22,7 @@ def show(found: Sequence[Escapes]) -> None:
         out.print(Text(sentence(one.result), style="bold"))
     out.print()
     out.print(_table([one.result for one in found]))
-    for line in notes([one.result for one in found]):
+    for line in [*notes([one.result for one in found]), *_together(found)]:
         out.print(line)
     for one in found:
         spent = seconds(one.record.seconds())
@@ -54,7 +56,7 @@ ROWS = {"share": "share that escaped", "mean": "mean of the steps", "variance": 
 
 def _table(results: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("", "precision", "measured", "95 % interval", "law", "off by", ""):
+    for name in ("", "precision", "measured", "95 % interval", "law", "errors off", ""):
         table.add_column(name, justify="left" if name in ("", "precision") else "right", no_wrap=True)
     for name, words in ROWS.items():
         for told in results:
@@ -78,7 +80,7 @@ def _cells(name: str, told: Mapping[str, Any]) -> list[str]:
         _number(name, told["value"]),
         f"{low} – {high}",
         _number(name, told["law"]),
-        "" if off is None else f"{off:+.2f} errors",
+        "" if off is None else f"{off:+.2f}",
         {True: "agrees", False: "differs", None: ""}[told["agrees"]],
     ]
 
@@ -86,7 +88,7 @@ def _cells(name: str, told: Mapping[str, Any]) -> list[str]:
 def _number(name: str, value: float | None) -> str:
     if value is None:
         return "none"
-    return f"{percent(value)} %" if name == "share" else f"{value:.6g}"
+    return f"{percent(round(value, 9))} %" if name == "share" else f"{value:.6g}"
 
 
 def _rate(told: Mapping[str, Any], which: str) -> list[str]:
@@ -102,8 +104,8 @@ def notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what else a reader must know, a sentence each."""
     told = results[0]
     lines = [
-        "An agreement is one to within four standard errors. Rates are those that the law needs for the measured mean "
-        "or variance; beside them is minus the Hessian's smallest eigenvalue."
+        "A number agrees when the law's is within four of its standard errors. Escape rates are those with which the "
+        "law would have the measured mean or variance, beside minus the Hessian's smallest eigenvalue."
     ]
     if told["closed_form"]:
         mean, variance = told["closed_form"]["mean"], told["closed_form"]["variance"]
@@ -122,12 +124,15 @@ def _own(told: Mapping[str, Any]) -> list[str]:
         test = told["chi_square"]
         lines.append(f"the steps follow the law with p = {test['p']:.2g} (chi-square, {test['bins']} bins).")
     if left["underflow"]:
+        small = percent(left["below_smallest"])
         lines.append(
-            f"{left['underflow']:,} descents never left: every unstable coordinate is exactly 0, by the start or by "
-            "underflow."
+            f"{left['underflow']:,} descents never left: every unstable coordinate is exactly 0; {small} % of such "
+            f"starts are below the smallest number of {told['precision']}."
         )
     if left["late"]:
         lines.append(f"{left['late']:,} descents were out of steps after {told['steps']:,}.")
+    if told["mean"]["law"] is None and told["share"]["count"]:
+        lines.append("starts on the saddle leave it by rounding: its gradient is not 0 in floating point, but nearly.")
     if left["non_finite"]:
         lines.append(f"{left['non_finite']:,} descents met a loss or gradient that is no number.")
     if left["stable"]:
@@ -149,6 +154,11 @@ def _doubts(told: Mapping[str, Any]) -> list[str]:
             f"noise may bring descents back inside the radius, which moves the mean by up to {law['return_steps']:.2g} "
             f"steps ({law['return_steps'] / error:.1f} standard errors)."
         )
+    if law["grain"] is not None and law["grain"] > GRAIN:
+        lines.append(
+            f"coordinates around the saddle are rounded to {percent(law['grain'])} % of the cloud's width, as seen "
+            f"when it leaves, in {told['precision']}."
+        )
     return lines
 
 
@@ -158,3 +168,11 @@ def _exits(told: Mapping[str, Any]) -> list[str]:
         return []
     parts = [f"-{k}: {low:,}, +{k}: {high:,}" for k, low, high in rows]
     return [f"ways out, by the eigenvector and its side: {'; '.join(parts)}."]
+
+
+def _together(found: Sequence[Escapes]) -> list[str]:
+    """Return how many starts left at the same step in two precisions; noise is drawn anew in each."""
+    if len(found) != 2 or found[0].is_noisy:
+        return []
+    same = np.mean(found[0].steps() == found[1].steps())
+    return [f"{percent(float(same))} % of the starts have the same outcome at the same step in both precisions."]
