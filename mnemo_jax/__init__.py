@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnemo_jax.api import find_critical_points, survey
+    from mnemo_jax.api import escape_times, find_critical_points, survey
     from mnemo_jax.calculus import from_pytree
     from mnemo_jax.errors import MnemoError, UserError
+    from mnemo_jax.escapes import Escapes
     from mnemo_jax.found import CriticalPoints
     from mnemo_jax.landscape import KnownPoint, Landscape, Symmetry
     from mnemo_jax.optimizers import Optimizer, Schedule
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from mnemo_jax.types import Kind, Outcome, Tile
 
 _HOMES = {
+    "escape_times": "api",
     "find_critical_points": "api",
     "survey": "api",
     "from_pytree": "calculus",
     "MnemoError": "errors",
     "UserError": "errors",
+    "Escapes": "escapes",
     "CriticalPoints": "found",
     "KnownPoint": "landscape",
     "Landscape": "landscape",
@@ -56,6 +59,7 @@ _HOMES = {
 __all__ = [
     "CriticalPoints",
     "Curvature",
+    "Escapes",
     "Grid",
     "Kind",
     "KnownPoint",
@@ -78,6 +82,7 @@ __all__ = [
     "UserError",
     "curvature",
     "density",
+    "escape_times",
     "find_critical_points",
     "from_pytree",
     "load",

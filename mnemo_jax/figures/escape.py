@@ -54,10 +54,14 @@ def escape(record: Record) -> Figure | None:
     if known:
         _deviations(panels[1], bins)
     panels[-1].set_xlabel("steps")
-    panels[-1].xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10], integer=True))
-    panels[-1].xaxis.set_major_formatter(words.step_ticks())
-    panels[-1].set_xlim(bins.edges[[0, -1]])
     return figure
+
+
+def histogram(axes: Axes, experiment: Escapes) -> None:
+    """Draw the share of the descents that left at each step over the law's; nothing where none left."""
+    bins = _binned(experiment)
+    if bins is not None:
+        _histogram(axes, experiment, bins)
 
 
 def _binned(experiment: Escapes) -> _Bins | None:
@@ -96,6 +100,9 @@ def _histogram(axes: Axes, experiment: Escapes, bins: _Bins) -> None:
             middle, bins.expected / share, color=LAW, linewidth=1.6, label=f"law, mean {words.number(mean['law'], 6)}"
         )
         _mark(axes, mean["law"], 0.53 * top, LAW)
+    axes.set_xlim(float(bins.edges[0]), float(bins.edges[-1]))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    axes.xaxis.set_major_formatter(words.step_ticks())
     axes.set_ylim(0, 1.08 * top)
     axes.yaxis.set_major_formatter(words.percent_ticks())
     axes.set_ylabel("share of the descents\nper step")
@@ -116,7 +123,7 @@ def _deviations(axes: Axes, bins: _Bins) -> None:
     axes.plot(middle[enough], off, "o", color=INK, markersize=2.5)
     reach = max(4.0, float(np.max(np.abs(off), initial=0.0)) * 1.1)
     axes.set_ylim(-reach, reach)
-    axes.set_ylabel("standard errors\nfrom the law")
+    axes.set_ylabel("standard errors\nfrom the law", fontsize=8)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
