@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnemo_jax.api import find_critical_points, survey
+    from mnemo_jax.api import escape_times, find_critical_points, survey
     from mnemo_jax.calculus import from_pytree
     from mnemo_jax.dwells import analyse_stalls
     from mnemo_jax.errors import MnemoError, UserError
+    from mnemo_jax.escapes import Escapes
     from mnemo_jax.found import CriticalPoints
     from mnemo_jax.landscape import KnownPoint, Landscape, Symmetry
     from mnemo_jax.optimizers import Optimizer, Schedule
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from mnemo_jax.types import Kind, Outcome, Tile
 
 _HOMES = {
+    "escape_times": "api",
     "find_critical_points": "api",
     "survey": "api",
     "from_pytree": "calculus",
     "analyse_stalls": "dwells",
     "MnemoError": "errors",
     "UserError": "errors",
+    "Escapes": "escapes",
     "CriticalPoints": "found",
     "KnownPoint": "landscape",
     "Landscape": "landscape",
@@ -58,6 +61,7 @@ _HOMES = {
 __all__ = [
     "CriticalPoints",
     "Curvature",
+    "Escapes",
     "Grid",
     "Kind",
     "KnownPoint",
@@ -81,6 +85,7 @@ __all__ = [
     "analyse_stalls",
     "curvature",
     "density",
+    "escape_times",
     "find_critical_points",
     "from_pytree",
     "load",

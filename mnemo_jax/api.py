@@ -3,7 +3,7 @@
 import reprlib
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,16 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mnemo_jax import find, losses, pipeline
+from mnemo_jax import escape, find, losses, pipeline
 from mnemo_jax.calculus import loss_of
 from mnemo_jax.errors import UserError
+from mnemo_jax.escapes import Escapes
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Transformation, checked, parse
 from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_name
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, drawer
-from mnemo_jax.stopping import Seeking, Stop, Until
+from mnemo_jax.stopping import Escaping, Seeking, Stop, Until
 from mnemo_jax.types import Tile
 
 Asked = TypeVar("Asked")
@@ -96,6 +97,69 @@ def survey(
         until=_choice("until", until, Until),
     )
     return pipeline.run(plan, _folder(out), devices=devices, fresh=fresh, report=report or (lambda _: None), warn=_warn)
+
+
+def escape_times(
+    landscape: Landscape | str,
+    *,
+    at: float | Sequence[float],
+    radius: float,
+    cloud: float = 0.0,
+    offset: float | Sequence[float] = 0.0,
+    steps: int | None = None,
+    optimizer: str | Optimizer = "sgd",
+    learning_rate: float | None = None,
+    starts: int = 10_000,
+    seed: int = 0,
+    precision: Literal["float32", "float64"] = "float64",
+    tile: Tile | None = None,
+    name: str | None = None,
+    out: str | Path | None = None,
+    devices: int | None = None,
+    fresh: bool = False,
+) -> Escapes:
+    """Let descents leave a saddle and hold the steps they take against the law of escape (see `mnemo_jax.laws`).
+
+    Args:
+        landscape: the loss and its box, or the name of a built-in one.
+        at: a point near the saddle ``[d]``, or one number for every axis; it is polished first.
+        radius: a descent has left where its distance along an unstable eigenvector of the Hessian exceeds this.
+        cloud: standard deviation of the normal starts around the saddle, 0 for exactly on it.
+        offset: by how much the cloud is moved along the stable eigenvectors, one number or one each.
+        steps: updates a descent may take; None takes twice those by which all escape by the law.
+        optimizer: ``sgd``, or an `Optimizer` of that name with momentum or noise.
+        learning_rate: step size for an optimizer given by name.
+        starts: how many.
+        seed: root of every random number.
+        precision: of the descents.
+        tile: shape of the engine's inner program, a default when None.
+        name: first part of the record's folder name; the landscape's when None.
+        out: the folder that receives the record's folder; a new temporary one when None.
+        devices: number of local devices to use, all when None.
+        fresh: whether to begin a new record where an equal one exists.
+
+    Returns:
+        the experiment: ``result`` has what was measured beside the law, ``record`` the descents, in coordinates along
+        the eigenvectors.
+
+    Raises:
+        UserError: there is no saddle, or no law for the optimizer.
+    """
+    landscape = _landscape(landscape, precision)
+    plan = Plan(
+        name=_folder_name(name or landscape.name),
+        landscape=landscape,
+        loss={"function": function_name(landscape.loss)},
+        starts=Uniform(count=starts),
+        optimizer=complete(_optimizer(optimizer, learning_rate), landscape),
+        stop=complete_stop(Stop(), landscape),
+        tile=_choice("tile", tile, Tile) or default_tile(landscape.dim, jax.devices()[0].platform),
+        recording=Recording(),
+        seed=_seed(seed),
+        precision=precision,
+    )
+    asked = Escaping(at=at, radius=radius, cloud=cloud, offset=offset, steps=steps)  # type: ignore[arg-type]
+    return escape.run(plan, asked, _folder(out), devices=devices, fresh=fresh, warn=_warn)
 
 
 def find_critical_points(

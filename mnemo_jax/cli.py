@@ -176,6 +176,53 @@ def compare(
     _print(told) if json_ else terminal_several.compare(told)
 
 
+@app.command()
+@guarded
+def escape(
+    config: Config,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    devices: Devices = None,
+    json_: Json = False,
+    fresh: Fresh = False,
+    both: Annotated[bool, typer.Option("--both", help="In float32 and in float64, side by side.")] = False,
+) -> None:
+    """Measure how long descents take to leave a saddle, and hold it against the law."""
+    from mnemo_jax import config as configs
+
+    precisions = ["precision=float64", "precision=float32"] if both else [None]
+    words = [[*(overrides or []), *([one] if one else [])] for one in precisions]
+    read = [configs.read(config, own) for own in words]
+    platform = _start_jax(devices)
+    from mnemo_jax import escape as escapes
+    from mnemo_jax import terminal
+
+    plans = [escapes.plan(one, str(config), platform, own) for one, own in zip(read, words, strict=True)]
+    imported = time.perf_counter() - BEGUN
+    found: list[Any] = []
+    for plan, escaping in plans:
+        with terminal.progress() as report:
+            found.append(
+                escapes.run(
+                    plan,
+                    escaping,
+                    out,
+                    devices=devices,
+                    fresh=fresh,
+                    report=report,
+                    warn=_warn,
+                    imported=None if found else imported,
+                )
+            )
+    _escapes(found, json_)
+
+
+def _escapes(found: Any, json_: bool) -> None:
+    from mnemo_jax import terminal_escape
+
+    _print({"escapes": [one.json() for one in found]}) if json_ else terminal_escape.show(found)
+
+
 @app.command(name="list")
 @guarded
 def list_(
@@ -357,10 +404,13 @@ def _warn(sentence: str) -> None:
 
 def _shown(record: Any, json_: bool, top: int | None) -> None:
     from mnemo_jax import terminal
+    from mnemo_jax.escapes import Escapes, is_escape
     from mnemo_jax.record import Record
     from mnemo_jax.tables import TOP
 
-    if json_:
+    if is_escape(record):
+        _escapes([Escapes(record)], json_)
+    elif json_:
         _print(record.json(TOP if top is None else top))
     elif isinstance(record, Record):
         terminal.show(record, terminal.ROWS if top is None else top)

@@ -18,7 +18,7 @@ from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile
 from mnemo_jax.starts import Grid, Normal, Points, Sobol, Starts, Uniform, drawer
-from mnemo_jax.stopping import Seeking, Stop, Until
+from mnemo_jax.stopping import Escaping, Seeking, Stop, Until
 from mnemo_jax.types import Tile
 
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -86,6 +86,7 @@ class Config:
     observables: dict[str, str] = Field(default_factory=dict)
     until: Until | None = None
     search: Seeking = Field(default_factory=Seeking)
+    escape: Escaping | None = None
     sweep: dict[str, Any] = Field(default_factory=dict)
     compare: CompareTable = Field(default_factory=CompareTable)
 

@@ -59,6 +59,7 @@ class Plan:
         observables: pure functions of the end point, ``[d] -> scalar``, by name.
         until: what lets the run end before all starts are followed, None for nothing.
         search: from where a search looks for critical points, None for a run.
+        escape: the saddle that descents leave and what the law of that needs, as plain values, None for a run.
         table: the config the plan was made from, None for plans made in Python.
     """
 
@@ -75,6 +76,7 @@ class Plan:
     observables: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     until: Until | None = None
     search: Seeking | None = None
+    escape: Mapping[str, Any] | None = None
     table: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -133,7 +135,11 @@ class Plan:
                 name: {"function": function_name(function), "program": program_hash(function, self._example())}
                 for name, function in self.observables.items()
             },
-        } | {name: _plain(given) for name, given in (("until", self.until), ("search", self.search)) if given}
+        } | {
+            name: _plain(given)
+            for name, given in (("until", self.until), ("search", self.search), ("escape", self.escape))
+            if given
+        }
 
     def _example(self) -> np.ndarray:
         """Return a point for tracing."""

@@ -1,4 +1,4 @@
-"""When a descent stops, when a whole run does, and how far a search for critical points goes."""
+"""When a descent stops, when a whole run does, how far a search goes, and which saddle an escape experiment leaves."""
 
 from typing import Annotated
 
@@ -56,6 +56,26 @@ class Seeking:
     along: Annotated[int, Ge(0), Le(10_000_000)] = 1024
     heights: Annotated[int, Ge(0), Le(10_000_000)] = 1024
     rounds: Annotated[int, Ge(0), Le(100)] = 8
+
+
+@choice
+class Escaping:
+    """``[escape]``: which saddle descents shall leave, and from where around it they start.
+
+    Attributes:
+        at: a point near the saddle, one number or one per axis; it is polished first.
+        radius: a descent has escaped where its distance from the saddle along an unstable eigenvector exceeds this.
+        cloud: standard deviation of the normal starts around the saddle, in every direction; 0 is exactly on it.
+        offset: by how much the cloud's centre is moved along the stable eigenvectors, one number or one per stable
+            direction in order of their eigenvalues.
+        steps: updates a descent may take; None takes twice those by which all escape, 20,000 where the law is never.
+    """
+
+    at: FiniteFloat | tuple[FiniteFloat, ...]
+    radius: Annotated[FiniteFloat, Gt(0)]
+    cloud: Annotated[FiniteFloat, Ge(0)] = 0.0
+    offset: FiniteFloat | tuple[FiniteFloat, ...] = 0.0
+    steps: Annotated[int, Ge(1), Le(2**31 - 2)] | None = None
 
 
 LOOK = 1 << 14

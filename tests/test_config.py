@@ -353,7 +353,7 @@ def test_unknown_keys_of_starts_get_a_suggestion(kind):
 
 
 def test_keys_like_no_other_are_told_what_there_is():
-    mistake(put(FULL, ("qqq",), 1), "qqq: unknown key", "known: compare, loss, name, observables")
+    mistake(put(FULL, ("qqq",), 1), "qqq: unknown key", "known: compare, escape, loss, name, observables")
     mistake(put(FULL, ("stop", "qqq"), 1), "stop.qqq: unknown key", "known: escape_radius, grad_tol, max_steps")
     mistake(put(FULL, ("starts", "qqq"), 1), "starts.qqq: unknown key", "known: count, kind, lower, upper")
 

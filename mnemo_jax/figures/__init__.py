@@ -1,4 +1,4 @@
-"""Figures of a run, a search, a sweep and a comparison, made from its folder alone."""
+"""Figures of a run, an escape experiment, a search, a sweep and a comparison, made from its folder alone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from mnemo_jax import store
+from mnemo_jax.escapes import is_escape
 from mnemo_jax.figures import (
     basins,
+    escape,
     faithfulness,
     graph,
     index,
@@ -39,6 +41,7 @@ FIGURES: dict[str, Callable[[Record], Figure | None]] = {
     "stalls": stalls.stalls,
     "ways": ways.ways,
 }
+ESCAPE_FIGURES: dict[str, Callable[[Record], Figure | None]] = {"escape": escape.escape}
 SEARCH_FIGURES: dict[str, Callable[[CriticalPoints], Figure | None]] = {
     "points": points.points,
     "index": index.index,
@@ -69,7 +72,8 @@ def draw(record: Record, folder: Path | None = None) -> list[Path]:
         record: what to draw.
         folder: where the files go; the folder ``figures`` of the record when None.
     """
-    made = ((name, figure_of(record)) for name, figure_of in FIGURES.items())
+    figures = ESCAPE_FIGURES if is_escape(record) else FIGURES
+    made = ((name, figure_of(record)) for name, figure_of in figures.items())
     return _saved(made, record.path / "figures" if folder is None else folder)
 
 
