@@ -18,6 +18,7 @@ from mnemo_jax.stall_counts import Counted, Finals, blocks
 from mnemo_jax.survival import Median, Survival, alone, band, median, moments, spread
 
 TOP = 1000  # places told one by one, those with most stalls
+MOST = 1 << 31  # steps of a descent
 SAMPLES = ("uniform", "normal", "sobol")  # kinds of starts that are a sample, so that shares have intervals
 
 
@@ -81,10 +82,11 @@ def analyse_stalls(record: Record, longer: Sequence[int] = DURATIONS, top: int =
         top: most places told one by one.
 
     Raises:
-        UserError: a number of steps is negative, or a file of the record is damaged.
+        UserError: a number of steps is not one a descent can take, or a file of the record is damaged.
     """
-    if any(steps < 0 for steps in longer):
-        raise UserError(f"longer: {min(longer)} steps; give whole numbers from 0 on")
+    for steps in longer:
+        if not 0 <= steps < MOST:
+            raise UserError(f"longer: {steps} steps; give whole numbers from 0 to {MOST - 1}")
     counted = Counted(record, tuple(longer))
     whole = counted.size + 1
     number = counted.stalls

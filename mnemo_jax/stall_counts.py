@@ -120,11 +120,12 @@ def blocks(record: Record) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
         label = starts["label"].fill_null(-1).to_numpy()
         start = stalls["start"].to_numpy() - starts["start"][0].as_py()
         place = stalls["label"].fill_null(size).to_numpy()
+        none = np.zeros(len(start), np.int8)  # records of schema 1 have no directions
         columns = (
             start,
             stalls["length"].to_numpy(),
             stalls["censored"].to_numpy(zero_copy_only=False),
-            stalls["direction"].fill_null(0).to_numpy(),
+            stalls["direction"].fill_null(0).to_numpy() if "direction" in stalls.column_names else none,
             outcome_codes(starts["outcome"])[start],
             label[start],
         )

@@ -224,6 +224,15 @@ def test_points_up_to_symmetry_have_no_sides(out):
     assert "sides cannot be told" in " ".join(stall_report.notes(record, told))
 
 
+def test_records_without_directions_have_no_sides(camel, tmp_path):
+    copy = shutil.copytree(camel.path, tmp_path / "run")
+    for path in (copy / "stalls").glob("*.parquet"):
+        store.write_table(path, store.read_table(path).drop_columns("direction"))
+    told, whole = analyse_stalls(mnemo.load(copy)), analyse_stalls(camel)
+    assert not any(place.sides for place in told.places)
+    assert told.overall.longer.tolist() == whole.overall.longer.tolist()
+
+
 # Ways out.
 
 
@@ -324,7 +333,7 @@ def test_runs_without_stalls_say_so(out):
     assert json.loads(command(record.path, "--json").stdout)["places"] == []
 
 
-@pytest.mark.parametrize("longer", ["10,x", "-3", "", "1.5"])
+@pytest.mark.parametrize("longer", ["10,x", "-3", "", "1.5", "9" * 30])
 def test_mistakes_are_one_sentence(adam, longer):
     done = command(adam.path, f"--longer={longer}", code=2)
     assert done.stderr.startswith("mnemo: ")
