@@ -1,6 +1,5 @@
 """One start of a run followed again: alone, in float64, every step kept."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,20 +7,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from pydantic import TypeAdapter
 
-from mnemo_jax import config as configs
-from mnemo_jax import escape, pipeline, store
+from mnemo_jax import pipeline, store
+from mnemo_jax.anew import matched, plan_of
 from mnemo_jax.descent import follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.labelling import Judge
-from mnemo_jax.plan import Plan
 from mnemo_jax.record import Record, load
-from mnemo_jax.stopping import Escaping
 from mnemo_jax.symmetry import canonical
 from mnemo_jax.types import Kind, Outcome, Tile
 
+INSTEAD = "follow it there with mnemo_jax.descent.follow"
 SHOWN = 60  # steps of a path that are printed, spaced evenly in the logarithm of the step
 
 
@@ -35,7 +32,7 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
     if number >= record.summary["starts"]:
         raise UserError(f"{run}: has {record.summary['starts']:,} starts, numbered from 0; there is no {number}")
     with jax.enable_x64(True), Devices(1) as workers:
-        prepared = pipeline.prepare(_plan(record, workers), workers)
+        prepared = pipeline.prepare(replace(plan_of(record, workers, INSTEAD), tile=Tile(lanes=1, steps=1)), workers)
         x0 = prepared.draw(number, 1)
         paths, outcomes = follow(
             x0,
@@ -69,27 +66,15 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
     return store.strict(told | {"differs": _differs(record, number, told)})
 
 
-def _plan(record: Record, workers: Devices) -> Plan:
-    table = store.read_json(record.path / "table.json") if (record.path / "table.json").exists() else None
-    if table is None:
-        raise UserError(f"{record.path}: its loss was made in Python; follow it there with mnemo_jax.descent.follow")
-    plan = configs.plan(configs.parse(table, str(record.path)), str(record.path), record.provenance["platform"])
-    if "escape" in record.config:
-        plan = escape.turned(plan, TypeAdapter(Escaping).validate_json(json.dumps(table["escape"])), workers)
-    return replace(plan, precision="float64", tile=Tile(lanes=1, steps=1))
-
-
 def _end(record: Record, found: Any, judge: Judge) -> dict[str, Any]:
     where = canonical(found.x, judge.landscape)
-    distance = judge.metric.between(record.catalogue.x, where) if len(record.catalogue.x) else np.array([np.inf])
-    near = int(np.argmin(distance))
-    label = near if distance[near] <= 1e-5 * judge.metric.length else None
+    label = int(matched(where, record.catalogue, judge.metric)[0])
     return {
         "x": where[0],
         "loss": found.loss[0],
         "kind": Kind(int(found.kind[0])).word,
         "index": int(found.index[0]),
-        "label": label,
+        "label": label if label >= 0 else None,
     }
 
 

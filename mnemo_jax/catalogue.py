@@ -68,10 +68,13 @@ class Metric(NamedTuple):
 
     def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return distances ``[n]`` between points ``[n, d]``, the short way round on closed axes."""
+        return np.sqrt(np.sum(self.gap(a, b) ** 2, axis=-1))
+
+    def gap(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the differences ``a - b``, ``[n, d]``, the short way round on closed axes."""
         gap = a - b
         safe = np.where(self.period > 0, self.period, 1.0)
-        gap = np.where(self.period > 0, gap - safe * np.round(gap / safe), gap)
-        return np.sqrt(np.sum(gap**2, axis=-1))
+        return np.where(self.period > 0, gap - safe * np.round(gap / safe), gap)
 
     def wrap(self, x: np.ndarray) -> np.ndarray:
         """Return points ``[n, d]`` with closed axes counted from 0 to below their period."""
