@@ -292,6 +292,34 @@ def figures(run: Run) -> None:
 
 @app.command()
 @guarded
+def boundary(
+    run: Run,
+    json_: Json = False,
+    edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Look for distances and edges too.")] = True,
+    minima: Annotated[int, typer.Option(help="Minima looked at, those of largest share.", min=1)] = 16,
+) -> None:
+    """Say how entangled a run's basins are. How fractal a grid's map, how far minima from it, which saddles on it."""
+    from mnemo_jax.record import load
+
+    record = load(run)
+    _start_jax(1)
+    from mnemo_jax.figures import draw_boundary
+    from mnemo_jax.run_boundary import boundary_of, told
+    from mnemo_jax.terminal import err
+
+    with err.status("following descents from near the boundary" if edges else "measuring the grid"):
+        found = boundary_of(record, edges, minima)
+        paths = draw_boundary(record, found)
+    if json_:
+        _print(told(record, found) | {"figures": [str(path) for path in paths]})
+    else:
+        from mnemo_jax import terminal_boundary
+
+        terminal_boundary.show(record, found, paths)
+
+
+@app.command()
+@guarded
 def query(
     sql: Annotated[
         str, typer.Argument(help="SQL over views such as starts, catalogue and searches.", show_default=False)

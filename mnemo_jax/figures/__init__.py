@@ -1,4 +1,4 @@
-"""Figures of a run, an escape experiment, a search, a sweep and a comparison, made from its folder alone."""
+"""Figures of a run and its boundaries, an escape experiment, a search, a sweep and a comparison, made from its folder alone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -10,6 +10,8 @@ from mnemo_jax import store
 from mnemo_jax.escapes import is_escape
 from mnemo_jax.figures import (
     basins,
+    boundary,
+    edges,
     escape,
     faithfulness,
     graph,
@@ -29,12 +31,15 @@ from mnemo_jax.figures import (
 )
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.record import Record
+from mnemo_jax.run_boundary import Boundary
 
 # Each function returns its figure, or None where the figure does not apply to the record.
 FIGURES: dict[str, Callable[[Record], Figure | None]] = {
     "curve": line.curve,
     "landscape": plane.landscape,
     "basins": basins.basins,
+    "boundary": boundary.boundary,
+    "uncertain": boundary.uncertain,
     "shares": shares.shares,
     "levels": levels.levels,
     "steps": steps.steps,
@@ -86,6 +91,18 @@ def draw_search(found: CriticalPoints, folder: Path | None = None) -> list[Path]
     """
     made = ((name, figure_of(found)) for name, figure_of in SEARCH_FIGURES.items())
     return _saved(made, found.path / "figures" if folder is None else folder)
+
+
+def draw_boundary(record: Record, found: Boundary, folder: Path | None = None) -> list[Path]:
+    """Draw the figures of a run's boundaries, as SVG and PNG, and return the files.
+
+    Args:
+        record: the run.
+        found: its boundaries.
+        folder: where the files go; the folder ``figures`` of the record when None.
+    """
+    made = {name: FIGURES[name](record) for name in ("boundary", "uncertain")} | {"edges": edges.edges(record, found)}
+    return _saved(made.items(), record.path / "figures" if folder is None else folder)
 
 
 def _saved(made: Iterable[tuple[str, Figure | None]], folder: Path) -> list[Path]:

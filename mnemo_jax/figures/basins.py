@@ -77,7 +77,7 @@ def _map(axes: Axes, record: Record, label: np.ndarray) -> None:
     extent = (*axes.get_xlim(), *axes.get_ylim())
     aspect = axes.get_aspect()
     colours = palette(record, PALER)[label].transpose(1, 0, 2)
-    axes.imshow(colours, extent=extent, origin="lower", interpolation="nearest", gid="basins")
+    axes.imshow(colours, extent=extent, origin="lower", interpolation="none", gid="basins")
     axes.set_aspect(aspect)
     if np.sum(record.shares.count > 0) > BASINS:
         _borders(axes, label, extent)

@@ -7,6 +7,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -39,6 +40,7 @@ KIND_PLURALS = {
     "kink": "kinks",
 }
 DPI = 200
+SHARP, FINEST = 1.6, 400  # pixels for each cell of an image in a PNG, as far as that many an inch suffice
 
 _RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so files are alike everywhere
@@ -106,14 +108,24 @@ def page_named(
 
 @styled
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write the figure as SVG and PNG; equal figures give equal bytes."""
+    """Write the figure as SVG, which holds images as they are, and PNG; equal figures give equal bytes."""
     written = []
-    for suffix, canvas, metadata in (
-        (".svg", FigureCanvasSVG, {"Date": None}),
-        (".png", FigureCanvasAgg, {"Software": None}),
+    for suffix, canvas, dpi, metadata in (
+        (".svg", FigureCanvasSVG, DPI, {"Date": None}),
+        (".png", FigureCanvasAgg, _dpi(figure), {"Software": None}),
     ):
         buffer = io.BytesIO()
-        canvas(figure).print_figure(buffer, format=suffix[1:], dpi=DPI, metadata=metadata)
+        canvas(figure).print_figure(buffer, format=suffix[1:], dpi=dpi, metadata=metadata)
         written.append(stem.with_name(stem.name + suffix))
         store.write_bytes(written[-1], buffer.getvalue())
     return written
+
+
+def _dpi(figure: Figure) -> int:
+    """Return pixels an inch at which no cell of an image is lost, in steps of fifty."""
+    images = [image for axes in figure.axes for image in axes.images]
+    if not images:
+        return DPI
+    figure.draw_without_rendering()  # places the axes
+    dense = [figure.dpi * np.divide(image.get_size()[::-1], image.get_window_extent().size) for image in images]
+    return int(np.clip(50 * np.ceil(SHARP * np.max(dense) / 50), DPI, FINEST))
