@@ -1,4 +1,4 @@
-"""Figures of a run and its boundaries, an escape experiment, a search, a sweep and a comparison, made from its folder alone."""
+"""Figures of a run, an escape experiment, a search, a sweep and a comparison, made from its folder alone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
