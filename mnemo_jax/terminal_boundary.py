@@ -9,9 +9,9 @@ from rich.text import Text
 from mnemo_jax.boundaries import Fractality
 from mnemo_jax.measures import Measures
 from mnemo_jax.rays import Distances
-from mnemo_jax.record import Record, tidy
+from mnemo_jax.record import Record
 from mnemo_jax.run_boundary import Boundary, Saddles
-from mnemo_jax.tables import KINDS
+from mnemo_jax.tables import KINDS, tidy
 from mnemo_jax.terminal import ROWS, coordinates, out, percent
 from mnemo_jax.uncertainty import Uncertainty
 
