@@ -135,5 +135,5 @@ def _is_random(plan: Plan) -> bool:
     """Whether an optimizer's state holds a random key, which the engine replaces by each start's own."""
     state = plan.optimizer.build().init(jnp.zeros(plan.landscape.dim))
     leaves = jax.tree.leaves_with_path(state)
-    named = any(getattr(path[-1], "name", "") in ("rng_key", "key") for path, _ in leaves if path)
+    named = any(getattr(path[-1], "name", "") in ("rng_key", "key", "batch_key") for path, _ in leaves if path)
     return named or any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for _, leaf in leaves)
