@@ -65,6 +65,8 @@ def read(path: Path, overrides: Sequence[str], platform: str) -> Comparison:
     def plan(optimizer: Mapping[str, Any]) -> Plan:
         return configs.plan(replace(base, optimizer=dict(optimizer)), str(path), platform, overrides)
 
+    if not asked.optimizers and "learning_rate" not in config.optimizer and config.optimizer["name"] == "sgd":
+        raise UserError(f"{path}: compare.optimizers: none are listed; add [[compare.optimizers]] tables")
     flow = {"name": "gradient_flow", "rtol": asked.rtol, "atol": asked.rtol}
     arms = []
     for table in asked.optimizers or (config.optimizer,):

@@ -77,11 +77,12 @@ class CriticalPoints:
         return store.read_table(self.path / "pathways.parquet")
 
     def points(self, top: int = TOP) -> list[dict[str, Any]]:
-        """Return the catalogue as plain values, the ``top`` points with most searches, in canonical order."""
+        """Return the catalogue as plain values, its first ``top`` points, which are those of lowest loss."""
         table, shares = self.catalogue, self.summary["shares"]
         more = {name: shares[name] for name in ("share", "interval", "interval_simultaneous")}
         more |= {"inside_box": self.inside_box, "orbit": self.summary["orbits"], "radius": table.radius}
-        return listed(table, table.count, top, {"count": table.count} | more)
+        first = -np.arange(len(table.x))
+        return listed(table, first, top, {"count": table.count} | more)
 
     def json(self, top: int = TOP) -> dict[str, Any]:
         """Return everything `mnemo search --json` prints, as plain values that are strict JSON."""

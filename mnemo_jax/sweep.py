@@ -27,7 +27,7 @@ from mnemo_jax.record import Record
 from mnemo_jax.stability import critical_rate
 from mnemo_jax.starts import is_independent
 
-MOST = 10_000  # cells of a sweep
+MOST = 1000  # cells of a sweep
 RANGES: dict[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "geomspace": np.geomspace}
 
 
@@ -76,6 +76,9 @@ def read(path: Path, overrides: Sequence[str], platform: str) -> Sweep:
         raise UserError(
             f"{path}: nothing to sweep; give key=a,b,c or a [sweep] table such as optimizer.momentum = [0, 0.9]"
         )
+    for key, listing in axes.items():
+        if twice := [value for value in listing if listing.count(value) > 1]:
+            raise UserError(f"{path}: sweep.{key}: {twice[0]!r} is there twice")
     if (number := int(np.prod([len(values) for values in axes.values()]))) > MOST:
         raise UserError(f"{path}: {number:,} cells are more than {MOST:,}")
     cells = []
@@ -102,13 +105,24 @@ def _listed(override: str) -> tuple[str, list[Any] | None]:
     key, _, text = (part.strip() for part in override.partition("="))
     name, bracket, inside = text.partition("(")
     if name in RANGES and bracket and text.endswith(")"):
-        try:
-            low, high, number = inside[:-1].split(",")
-            return key, [float(f"{value:.12g}") for value in RANGES[name](float(low), float(high), int(number))]
-        except ValueError as error:
-            raise UserError(f"override {override}: write {name}(from, to, number of values): {error}") from error
+        return key, _range(override, name, inside[:-1].split(","))
     parts = _split(text)
+    if len(parts) > 1 and not all(parts):
+        raise UserError(f"override {override}: a value between the commas is missing")
     return key, [_value(part) for part in parts] if len(parts) > 1 else None
+
+
+def _range(override: str, name: str, parts: list[str]) -> list[float]:
+    """Return the values of ``linspace(a,b,n)`` or ``geomspace(a,b,n)``."""
+    try:
+        low, high, number = (kind(part) for kind, part in zip((float, float, int), parts, strict=True))
+    except ValueError:
+        low, high, number = 0.0, 0.0, 0
+    if number < 2 or not np.isfinite([low, high]).all() or (name == "geomspace" and not low * high > 0):
+        positive = " of one sign" if name == "geomspace" else ""
+        told = f"write {name}(from, to, n) with two numbers{positive} and a whole number n of at least 2"
+        raise UserError(f"override {override}: {told}")
+    return [float(f"{value:.12g}") for value in RANGES[name](low, high, number)]
 
 
 def _split(text: str) -> list[str]:
@@ -181,6 +195,7 @@ class _Gathered:
         self.records: list[Record] = []
         self.starts: dict[int, np.ndarray] = {}
         self.counts: list[np.ndarray] = []
+        self.same: list[bool | None] = []
         self.changes: list[tuple[int, np.ndarray, np.ndarray, int] | None] = []
 
     def add(self, number: int, record: Record, judge: Judge) -> None:
@@ -192,7 +207,9 @@ class _Gathered:
         own = self.branches.of_starts(number, record)
         self.counts.append(np.bincount(own[own >= 0], minlength=len(self.branches)))
         self.changes.append(None)
-        if before is not None and _same_starts(self.sweep.cells[before].plan, self.sweep.cells[number].plan):
+        cells = self.sweep.cells
+        self.same.append(None if before is None else _same_starts(cells[before].plan, cells[number].plan))
+        if before is not None and self.same[-1]:
             old, size = self.starts[before], len(self.branches)
             moved = old != own
             gained = np.bincount(own[moved & (own >= 0)], minlength=size)
@@ -232,6 +249,7 @@ class _Gathered:
                 for branch in range(size)
             ],
             "change": self._change(number, size, total, sample),
+            "same_starts": self.same[number],
         }
 
     def _place(self, number: int, branch: int) -> dict[str, Any]:

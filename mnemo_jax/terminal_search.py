@@ -100,6 +100,10 @@ def notes(found: CriticalPoints) -> list[str]:
                 f"Unseen {PLURAL.get(kind, kind + 's')}: the next uniform search finds a new one with probability "
                 f"{percent(unseen['mass'])} % (at most {percent(unseen['interval'][1])} %)."
             )
+    index = found.catalogue.index[(found.catalogue.kind == Kind.SADDLE) & found.inside_box]
+    if len(numbers := np.unique(index, return_counts=True)[0]) > 1:
+        told = ", ".join(f"{int(np.sum(index == k)):,} of index {k}" for k in numbers)
+        lines.append(f"Saddles in the box: {told}.")
     if any(orbit > 1 for orbit in summary["orbits"]):
         lines.append("Points are listed up to the declared symmetries; an orbit says how many each stands for.")
         lines += balanced(summary["balance"])
@@ -111,7 +115,9 @@ def notes(found: CriticalPoints) -> list[str]:
 def _points(found: CriticalPoints, top: int) -> Table:
     points = sorted(found.points(top), key=lambda p: p["label"])
     size, shown = found.summary["catalogue_size"], len(points)
-    title = "Critical points" if size == shown else f"Critical points ({shown} of {size:,}; --top shows more)"
+    title = (
+        "Critical points" if size == shown else f"Critical points (the {shown} lowest of {size:,}; --top shows more)"
+    )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     orbits = any(p["orbit"] > 1 for p in points)
     names = ["label", "x", "loss", "kind", "index", "smallest", "largest", "radius", "searches"]
@@ -138,7 +144,8 @@ def _kind(p: Mapping[str, Any]) -> str:
 
 def _cells(p: Mapping[str, Any], orbits: bool, dust: float) -> list[str]:
     kink = p["kind"] == "kink"
-    values = ["", ""] if kink else [f"{p['eigenvalues'][0]:.5g}", f"{p['eigenvalues'][-1]:.5g}"]
+    ends = (p["eigenvalues"][0], p["eigenvalues"][-1])
+    values = ["", ""] if kink else [f"{tidy(value, p['zero']):.5g}" for value in ends]
     cells = [
         str(p["label"]),
         coordinates(p["x"]),

@@ -43,7 +43,10 @@ def sweep(told: Mapping[str, Any]) -> None:
     out.print(table)
     if told["branches"] > len(largest):
         out.print(f"{told['branches'] - len(largest)} more minima have no column; --json has them all.")
-    out.print("Changed: starts that end elsewhere than in the neighbouring cell (one value back), with 95 % interval.")
+    if any(cell["same_starts"] for cell in cells):
+        out.print("Changed: starts that end elsewhere than in the neighbouring cell (one value back), 95 % interval.")
+    if any(cell["same_starts"] is False for cell in cells):
+        out.print("Where cells follow other starts than their neighbours no changes are counted.")
     out.print(_minima(cells))
     out.print(f"Records: {told['folder']}", soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +143,11 @@ def test_a_sweep_of_two_keys_has_neighbours_one_step_back():
         (["optimizer.learning_rate=0.1,-1"], "optimizer.learning_rate: -1 is not a positive number"),
         (["optimizer.learnig_rate=0.1,0.2"], "optimizer.learnig_rate: sgd has no such argument"),
         (["sweep.optimizer.learning_rate=3"], "sweep.optimizer.learning_rate: 3 is no list of values"),
-        (["seed=linspace(0,1,20000)"], "80,000 cells are more than 10,000"),
+        (["seed=linspace(0,1,2000)"], "8,000 cells are more than 1,000"),
+        (["optimizer.learning_rate=0.01,"], "a value between the commas is missing"),
+        (["optimizer.learning_rate=0.01,0.02,0.01"], "sweep.optimizer.learning_rate: 0.01 is there twice"),
+        (["optimizer.learning_rate=linspace(0.01,0.1,0)"], "a whole number n of at least 2"),
+        (["optimizer.learning_rate=geomspace(0,0.1,3)"], "two numbers of one sign"),
     ],
 )
 def test_mistakes_in_sweeps_are_one_sentence(folder, swept, overrides, sentence):
@@ -235,6 +240,20 @@ def test_a_comparison_counts_what_its_records_say(compared):
     for (a, b), number in moves.items():
         assert number == np.sum((ends[0] == a) & (ends[1] == b))
     assert heavy["mean_gradients"] == load(folder / heavy["record"]).summary["steps"] / 4000 + 1
+
+
+def test_a_comparison_without_optimizers_says_so(folder, compared):
+    with pytest.raises(UserError, match=r"none are listed; add \[\[compare.optimizers\]\]"):
+        compare.read(written(folder, CAMEL.partition("[[")[0], "none.toml"), [], "cpu")
+
+
+def test_figures_of_unfinished_sweeps_are_refused(folder, swept, tmp_path):
+    half = tmp_path / Path(swept["folder"]).name
+    shutil.copytree(swept["folder"], half)
+    (half / "sweep.json").unlink()
+    done = CliRunner().invoke(app, ["figures", str(half)])
+    assert done.exit_code == 2
+    assert "is an unfinished sweep" in done.stderr
 
 
 def test_two_optimizers_of_one_name_are_refused(folder, compared):

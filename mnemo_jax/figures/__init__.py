@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from mnemo_jax import store
+from mnemo_jax.errors import UserError
 from mnemo_jax.escapes import is_escape
 from mnemo_jax.figures import (
     basins,
@@ -62,11 +63,17 @@ SEVERAL: dict[str, dict[str, Callable[[Mapping[str, Any]], Figure | None]]] = {
 
 
 def draw_several(folder: Path) -> list[Path] | None:
-    """Draw the figures of a sweep's or a comparison's folder, as SVG and PNG; return the files, None for others."""
+    """Draw the figures of a sweep's or a comparison's folder, as SVG and PNG; return the files, None for others.
+
+    Raises:
+        UserError: it is unfinished.
+    """
     for name, figures in SEVERAL.items():
         if (folder / name).exists():
             told = store.read_json(folder / name) | {"folder": str(folder)}
             return _saved(((name, figure_of(told)) for name, figure_of in figures.items()), folder / "figures")
+    if ("-sweep-" in folder.name or "-compare-" in folder.name) and any(folder.glob("*/provenance.json")):
+        raise UserError(f"{folder}: is an unfinished sweep or comparison; run its config again to go on")
     return None
 
 
