@@ -75,7 +75,7 @@ def _plan(record: Record, workers: Devices) -> Plan:
         raise UserError(f"{record.path}: its loss was made in Python; follow it there with mnemo_jax.descent.follow")
     plan = configs.plan(configs.parse(table, str(record.path)), str(record.path), record.provenance["platform"])
     if "escape" in record.config:
-        plan = escape.turned(plan, TypeAdapter(Escaping).validate_json(json.dumps(table["escape"])), workers)
+        plan = escape.turned(plan, TypeAdapter(Escaping).validate_json(json.dumps(table["escape"])), workers).plan
     return replace(plan, precision="float64", tile=Tile(lanes=1, steps=1))
 
 
