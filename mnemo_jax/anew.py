@@ -34,7 +34,7 @@ def plan_of(record: Record, workers: Devices, instead: str) -> Plan:
         raise UserError(f"{record.path}: its loss was made in Python; {instead}")
     plan = configs.plan(configs.parse(table, str(record.path)), str(record.path), record.provenance["platform"])
     if "escape" in record.config:
-        plan = escape.turned(plan, TypeAdapter(Escaping).validate_json(json.dumps(table["escape"])), workers)
+        plan = escape.turned(plan, TypeAdapter(Escaping).validate_json(json.dumps(table["escape"])), workers).plan
     return replace(plan, precision="float64")
 
 

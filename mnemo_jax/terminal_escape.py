@@ -51,21 +51,23 @@ def _verdict(told: Mapping[str, Any]) -> str:
     return f"{' and '.join(wrong) or 'the way out'} differ{'s' if len(wrong) < 2 else ''} from the law"
 
 
-ROWS = {"share": "share that escaped", "mean": "mean of the steps", "variance": "variance of the steps"}
+ROWS = {"share": "share that left", "mean": "mean steps", "variance": "variance of steps"}
+COLUMNS = ("", "precision", "measured", "95 % interval", "law", "errors off", "verdict")
 
 
 def _table(results: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a row per quantity and experiment; the precision is told where there are two."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("", "precision", "measured", "95 % interval", "law", "errors off", ""):
-        table.add_column(name, justify="left" if name in ("", "precision") else "right", no_wrap=True)
-    for name, words in ROWS.items():
-        for told in results:
-            table.add_row(words, told["precision"], *_cells(name, told[name]))
-            words = ""
+    shown = [name for name in COLUMNS if len(results) > 1 or name != "precision"]
+    for name in shown:
+        table.add_column(name, justify="left" if name in ("", "precision", "verdict") else "right", no_wrap=bool(name))
+    groups = [(words, [_cells(name, told[name]) for told in results]) for name, words in ROWS.items()]
     for which in ("mean", "variance"):
-        words = f"escape rate by the {which}"
-        for told in results:
-            table.add_row(words, told["precision"], *_rate(told["rate"], which))
+        groups.append((f"escape rate by {which}", [_rate(told["rate"], which) for told in results]))
+    for words, rows in groups:
+        for told, cells in zip(results, rows, strict=True):
+            row = dict(zip(COLUMNS, [words, told["precision"], *cells], strict=True))
+            table.add_row(*(row[name] for name in shown))
             words = ""
     return table
 

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from mnemo_jax import UserError
-from mnemo_jax.laws import Dynamics, closed_form, contraction, fit, law, noise_modes, spread, start_mode, width
+from mnemo_jax.laws import closed_form, fit, law
+from mnemo_jax.modes import Dynamics, contraction, noise_modes, spread, start_mode, width
 
 EXPERIMENTS = [
     (Dynamics(learning_rate=0.1), [0.5], 1e-3),
