@@ -4,9 +4,17 @@ import tempfile
 from pathlib import Path
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_cpu_enable_async_dispatch", False)  # as the command does
 # Programs compiled by one test serve the others, also those that run the command in a process of its own.
 jax.config.update("jax_compilation_cache_dir", str(Path(tempfile.gettempdir()) / "mnemo-jax-tests"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_of_a_module():
+    """Let go of a module's compiled programs: thousands of them in one process exceed its number of memory maps."""
+    yield
+    jax.clear_caches()
