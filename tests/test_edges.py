@@ -199,7 +199,7 @@ def test_optimizers_that_draw_random_numbers_are_refused(tmp_path):
     for optimizer in ({"noise": noise}, {"name": "noisy_sgd", "learning_rate": 0.01}):
         table = {"name": "noisy", "loss": {"name": "himmelblau"}, "starts": {"count": 10}, "optimizer": optimizer}
         store.write_json(tmp_path / "table.json", table)
-        record = SimpleNamespace(path=tmp_path, provenance={"platform": "cpu", "versions": {"jax": "0"}})
+        record = SimpleNamespace(path=tmp_path, config={}, provenance={"platform": "cpu", "versions": {"jax": "0"}})
         with Devices(1) as devices, pytest.raises(mnemo.UserError, match="draws random numbers"):
             oracle_of(record, devices)
 
