@@ -11,6 +11,7 @@ from mnemo_jax.catalogue import Table
 from mnemo_jax.devices import Devices
 from mnemo_jax.edges import Edges, edges
 from mnemo_jax.errors import UserError
+from mnemo_jax.escapes import is_escape
 from mnemo_jax.measures import Measures, measured
 from mnemo_jax.oracle import Oracle, descent_oracle, oracle_of
 from mnemo_jax.pathways import pathways
@@ -78,6 +79,8 @@ def boundary_of(record: Record, tracking: bool = True, minima: int = MINIMA) -> 
     Raises:
         UserError: there is neither a grid nor anything to track, or the run's loss or optimizer does not allow it.
     """
+    if is_escape(record):
+        raise UserError(f"{record.path}: is an escape experiment, whose starts lie about one point; take a run")
     if not tracking and record.config["starts"]["kind"] != "grid":
         raise UserError(f"{record.path}: its starts are no grid, and --no-edges leaves nothing else to say")
     if not tracking:

@@ -194,6 +194,12 @@ def test_runs_without_a_boundary_are_told_so(out):
         boundary_of(python, tracking=False)
 
 
+def test_escape_experiments_have_no_boundary(tmp_path):
+    store.write_json(tmp_path / "escape.json", {})
+    with pytest.raises(mnemo.UserError, match="is an escape experiment"):
+        boundary_of(SimpleNamespace(path=tmp_path))
+
+
 def test_optimizers_that_draw_random_numbers_are_refused(tmp_path):
     noise = {"kind": "langevin", "temperature": 0.01}
     for optimizer in ({"noise": noise}, {"name": "noisy_sgd", "learning_rate": 0.01}):
