@@ -81,6 +81,15 @@ def test_which_figures_apply(line, bowl, square, cube):
     assert drawn(cube) == {"index", "spectra", "tree", "pathways"}
 
 
+def test_an_inflection_of_one_variable_is_no_saddle(out):
+    cubic = Landscape(loss=lambda x: 3 * x[0] ** 4 - 4 * x[0] ** 3, dim=1, lower=-1.0, upper=1.6, name="cubic")
+    found = mnemo.find_critical_points(cubic, out=out)
+    for name in ("points", "index", "spectra"):
+        told = [text.get_text() for text in SEARCH_FIGURES[name](found).axes[0].get_legend().get_texts()]
+        assert any("inflection" in text for text in told), name
+        assert not any("saddle" in text for text in told), name
+
+
 def test_both_formats_are_written_and_show_something(square, tmp_path):
     written = draw_search(square, tmp_path)
     assert {path.suffix for path in written} == {".svg", ".png"}

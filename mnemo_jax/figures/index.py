@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from mnemo_jax.figures import words
 from mnemo_jax.figures.style import INK, KIND_COLOURS, KIND_MARKERS, KIND_PLURALS, page, styled
 from mnemo_jax.found import CriticalPoints
-from mnemo_jax.tables import KINDS
+from mnemo_jax.tables import KINDS, word
 from mnemo_jax.types import Kind
 
 MANY = 100  # points from which means are drawn
@@ -34,7 +34,8 @@ def index(found: CriticalPoints) -> Figure | None:
     for kind in ORDER:
         of = table.kind[rows] == KINDS.index(kind)
         if of.any():
-            _marks(axes, loss[of], share[of], kind, len(rows))
+            name = word(KINDS.index(kind), table.x.shape[1])
+            _marks(axes, loss[of], share[of], kind, len(rows), KIND_PLURALS[name])
     if many:
         _means(axes, loss, share)
     _frame(axes, table.x.shape[1])
@@ -58,11 +59,11 @@ def means(loss: np.ndarray, share: np.ndarray) -> np.ndarray:
     return np.array([[loss[of].mean(), share[of].mean(), share[of].std()] for of in kept]).reshape(-1, 3)
 
 
-def _marks(axes: Axes, loss: np.ndarray, share: np.ndarray, kind: str, total: int) -> None:
+def _marks(axes: Axes, loss: np.ndarray, share: np.ndarray, kind: str, total: int, name: str) -> None:
     axes.scatter(
         loss, share, s=np.clip(6000 / total, 22, 50), marker=KIND_MARKERS[kind], color=KIND_COLOURS[kind], linewidth=0,
         alpha=float(np.clip(60 / total, 0.4, 0.9)), clip_on=False, zorder=3, gid=f"points: {kind}",
-        rasterized=len(loss) > 1000, label=KIND_PLURALS[kind],
+        rasterized=len(loss) > 1000, label=name,
     )  # fmt: skip
 
 

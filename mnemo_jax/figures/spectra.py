@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from mnemo_jax.figures import words
 from mnemo_jax.figures.style import FAINT, INK, KIND_COLOURS, KIND_PLURALS, QUIET, page, styled
 from mnemo_jax.found import CriticalPoints
-from mnemo_jax.tables import KINDS
+from mnemo_jax.tables import KINDS, word
 
 FEW = 40  # points up to which each has a row
 ROWS = 13  # of densities at most; neighbouring indices share one where there are more
@@ -119,7 +119,7 @@ def _ticks(axes: Axes, found: CriticalPoints, rows: np.ndarray) -> None:
     kinds = [kind for kind in KIND_COLOURS if np.any(table.kind[rows] == KINDS.index(kind))]
     handles = [
         Line2D([], [], linestyle="none", marker="|", markersize=9, markeredgewidth=2.0, color=KIND_COLOURS[kind],
-               label=KIND_PLURALS[kind])
+               label=KIND_PLURALS[word(KINDS.index(kind), table.x.shape[1])])
         for kind in kinds
     ]  # fmt: skip
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, handletextpad=0.1)
