@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mnemo_jax.api import escape_times, find_critical_points, survey
     from mnemo_jax.calculus import from_pytree
+    from mnemo_jax.claims.measurement import Heat, Illustration, Measurement, Series
     from mnemo_jax.dwells import analyse_stalls
     from mnemo_jax.errors import MnemoError, UserError
     from mnemo_jax.escapes import Escapes
@@ -29,6 +30,10 @@ _HOMES = {
     "find_critical_points": "api",
     "survey": "api",
     "from_pytree": "calculus",
+    "Heat": "claims.measurement",
+    "Illustration": "claims.measurement",
+    "Measurement": "claims.measurement",
+    "Series": "claims.measurement",
     "analyse_stalls": "dwells",
     "MnemoError": "errors",
     "UserError": "errors",
@@ -63,9 +68,12 @@ __all__ = [
     "Curvature",
     "Escapes",
     "Grid",
+    "Heat",
+    "Illustration",
     "Kind",
     "KnownPoint",
     "Landscape",
+    "Measurement",
     "MnemoError",
     "Normal",
     "Optimizer",
@@ -75,6 +83,7 @@ __all__ = [
     "Recording",
     "Schedule",
     "Seeking",
+    "Series",
     "Sobol",
     "Stop",
     "Symmetry",

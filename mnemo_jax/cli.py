@@ -223,6 +223,40 @@ def _escapes(found: Any, json_: bool) -> None:
     _print({"escapes": [one.json() for one in found]}) if json_ else terminal_escape.show(found)
 
 
+@app.command()
+@guarded
+def claims(
+    folder: Annotated[Path, typer.Argument(help="Folder of claims, a TOML file each.", show_default=False)],
+    size: Annotated[str, typer.Option(help="smoke, standard or full: the numbers of runs.")] = "smoke",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run this claim alone; may be repeated.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder that receives the folder of records.")] = Path("runs"),
+    devices: Devices = None,
+    json_: Json = False,
+    fresh: Fresh = False,
+    lock: Annotated[bool, typer.Option("--lock", help="Fix the claims as they are now; runs nothing.")] = False,
+) -> None:
+    """Test a folder's claims and write the page of verdicts. What is recorded already is not run again."""
+    from mnemo_jax.claims import carry_out
+
+    if lock:
+        typer.echo(str(carry_out.lock(folder)))
+        return
+    _start_jax(devices)
+    from mnemo_jax import terminal_claims
+
+    with terminal_claims.progress() as report:
+        own, told, home = carry_out.carry_out(folder, out, size, only or [], fresh, report)
+    verdicts = carry_out.write(own, told, home)
+    if json_:
+        _print({"claims": [carry_out.table(one) for one in told]})
+    else:
+        terminal_claims.show(own, told, verdicts)
+    if any(one.verdict is None for one in told if not only or one.claim.id in only):
+        raise typer.Exit(1)
+
+
 @app.command(name="list")
 @guarded
 def list_(

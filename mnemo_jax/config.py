@@ -131,7 +131,7 @@ def parse(table: Mapping[str, Any], source: str, overrides: Sequence[str] = ()) 
     try:
         return TypeAdapter(Config).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        raise _mistake(_sentence(error), source, overrides) from error
+        raise _mistake(sentence(error), source, overrides) from error
 
 
 def _mistake(sentence: str, source: str, overrides: Sequence[str]) -> UserError:
@@ -181,14 +181,17 @@ TAGS = ("uniform", "normal", "grid", "sobol", "points")
 BRANCH = re.compile(r"float|int|bool|str|tuple\[.*\]")  # pydantic's names for the branches of a union
 
 
-def _sentence(error: ValidationError) -> str:
-    """Return the first mistake, misspelt keys first, as ``key: what is wrong`` with a suggestion."""
+def sentence(error: ValidationError, made: Any = None) -> str:
+    """Return the first mistake, misspelt keys first, as ``key: what is wrong``, with a suggestion.
+
+    ``made`` is the JSON schema of what was read, that of a config when None.
+    """
     mistakes = error.errors()
     first = next((mistake for mistake in mistakes if mistake["type"] in UNKNOWN), mistakes[0])
     path = _path(first["loc"], first["type"] in UNKNOWN)
     key = ".".join(path) or "config"
     if first["type"] in UNKNOWN:
-        return f"{key}: unknown key{did_you_mean(path[-1], _keys(path[:-1], first['loc']))}"
+        return f"{key}: unknown key{did_you_mean(path[-1], _keys(path[:-1], first['loc'], made or schema()))}"
     if first["type"] == "union_tag_invalid":
         kind = first["input"].get("kind")
         return f"{key}.kind: no kind of starts is called {kind!r}{did_you_mean(str(kind), TAGS)}"
@@ -205,10 +208,9 @@ def _path(loc: tuple[int | str, ...], last_is_key: bool) -> list[str]:
     return path
 
 
-def _keys(path: list[str], loc: tuple[int | str, ...]) -> list[str]:
+def _keys(path: list[str], loc: tuple[int | str, ...], made: Any) -> list[str]:
     """Return the keys allowed in the table at ``path``."""
-    node: Any = schema()
-    definitions = node["$defs"]
+    node, definitions = made, made["$defs"]
     for part in path:
         if part.isdigit():
             continue  # a place in a list: its table was entered with the list
@@ -259,7 +261,7 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
         )
         drawer(made.starts, landscape, made.seed)
     except ValidationError as error:
-        raise _mistake(f"tile.{_sentence(error)}", source, overrides) from error
+        raise _mistake(f"tile.{sentence(error)}", source, overrides) from error
     except UserError as error:
         raise _mistake(str(error), source, overrides) from error
     return made

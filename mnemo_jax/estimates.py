@@ -151,8 +151,10 @@ def _garwood(events: int) -> float:
     return float(special.gammaincinv(events + 1, 1 - (1 - CONFIDENCE) / 2))
 
 
-def paired(gained: np.ndarray, lost: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return differences of shares between two arms that follow the same starts, and their 95 % intervals ``[n, 2]``.
+def paired(
+    gained: np.ndarray, lost: np.ndarray, total: int, confidence: float = CONFIDENCE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return differences of shares between two arms that follow the same starts, and their intervals ``[n, 2]``.
 
     The interval is the adjusted Wald one (Bonett and Price 2012, J. Educ. Behav. Stat. 37, 479), from the starts that
     changed sides alone.
@@ -161,9 +163,10 @@ def paired(gained: np.ndarray, lost: np.ndarray, total: int) -> tuple[np.ndarray
         gained: ``[n]``, starts that the second arm has and the first has not.
         lost: ``[n]``, starts that the first arm has and the second has not.
         total: starts in each arm.
+        confidence: of each interval.
     """
     gained, lost = np.asarray(gained, np.float64), np.asarray(lost, np.float64)
     up, down = (gained + 1) / (total + 2), (lost + 1) / (total + 2)
-    half = stats.norm.isf((1 - CONFIDENCE) / 2) * np.sqrt((up + down - (up - down) ** 2) / (total + 2))
+    half = stats.norm.isf((1 - confidence) / 2) * np.sqrt((up + down - (up - down) ** 2) / (total + 2))
     interval = np.stack([up - down - half, up - down + half], axis=-1)
     return (gained - lost) / total, np.clip(interval, -1, 1)

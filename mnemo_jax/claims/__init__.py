@@ -1,0 +1,1 @@
+"""Claims: sentences tested by experiments, their verdicts computed from intervals and thresholds fixed beforehand."""

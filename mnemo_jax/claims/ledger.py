@@ -1,0 +1,102 @@
+"""The record of a claim: what was fixed before its first run, and every run of every regime, failures too.
+
+Layout of a claim's folder::
+
+    fixed.json           the claim, its hash, the size; written before the first run
+    rows/00-name.parquet the runs of a regime or control, a row each; its presence says that it is done
+    rows/00-name.json    its note and illustrations
+    runs/                records of the engine's runs
+"""
+
+import re
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+
+from mnemo_jax import store
+from mnemo_jax.claims.claim import Claim, Control, Regime, Set, fixed
+from mnemo_jax.claims.measurement import MOST, Heat, Illustration, Measurement, Rows, Series
+
+COLUMNS = ("value", "other", "cluster", "ended", "other_ended", "valid", "case")
+
+
+class Kept(NamedTuple):
+    """The runs of a regime or control as they were recorded."""
+
+    rows: Rows
+    note: str
+    illustrations: tuple[Illustration, ...]
+
+
+def begin(folder: Path, claim: Claim, own: Set, size: str, fresh: bool) -> str | None:
+    """Begin a claim's record or go on with it; return why its runs say nothing of the claim as it now is, or None."""
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    path, now = folder / "fixed.json", fixed(claim, own)
+    if not path.exists():
+        words = {"hash": now, "size": size, "claim": TypeAdapter(Claim).dump_python(claim, mode="json")}
+        store.write_json(path, words | {"comparisons": own.comparisons})
+        return None
+    before = store.read_json(path)["hash"]
+    if before == now:
+        return None
+    return (
+        f"it was run as fixed in {before[:12]}, and its file has changed since (now {now[:12]}); "
+        "--fresh runs it again, which needs a seed that the old run has not used"
+    )
+
+
+def keep(folder: Path, number: int, part: Regime | Control, found: Measurement) -> None:
+    """Write the runs of a regime or control, the columns last: their presence says that all is there."""
+    rows = found.rows()
+    columns = {name: getattr(rows, name) for name in COLUMNS if getattr(rows, name) is not None}
+    path = _path(folder, number, part)
+    words = {"note": found.note, "illustrations": [asdict(_thinned(one)) for one in found.illustrations]}
+    store.write_json(path.with_suffix(".json"), words)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({name: pa.array(column) for name, column in columns.items()}), sink, compression="zstd")
+    store.write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def kept(folder: Path, number: int, part: Regime | Control) -> Kept | None:
+    """Return what was recorded of a regime or control, None where it is not done."""
+    path = _path(folder, number, part)
+    if not path.exists():
+        return None
+    table = pq.read_table(path)
+    columns = {name: table[name].to_numpy() if name in table.column_names else None for name in COLUMNS}
+    case = columns.pop("case")
+    words = store.read_json(path.with_suffix(".json"))
+    rows: Any = columns
+    own = None if case is None else tuple(case.tolist())
+    return Kept(Rows(case=own, **rows), words["note"], tuple(map(_illustration, words["illustrations"])))
+
+
+def _path(folder: Path, number: int, part: Regime | Control) -> Path:
+    word = re.sub(r"[^a-z0-9]+", "-", part.name.lower()).strip("-")[:60]
+    return folder / "rows" / f"{number:02d}-{word}.parquet"
+
+
+def _thinned(one: Illustration) -> Illustration:
+    """Return an illustration whose series have at most `MOST` points, evenly taken."""
+    return replace(one, series=tuple(_thin(series) for series in one.series))
+
+
+def _thin(series: Series) -> Series:
+    step = max(1, -(-len(series.x) // MOST))
+    columns: dict[str, Any] = {
+        name: None if (column := getattr(series, name)) is None else column[::step]
+        for name in ("x", "y", "low", "high")
+    }
+    return replace(series, **columns)
+
+
+def _illustration(words: dict[str, Any]) -> Illustration:
+    series = tuple(Series(**one) for one in words.pop("series"))
+    heat = words.pop("heat")
+    return Illustration(**words, series=series, heat=heat and Heat(**heat))

@@ -1,0 +1,85 @@
+"""What a person sees of claims: a row each, with the regime that decides least on its side."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from mnemo_jax.claims.carry_out import Judged, Told, clusters, valid_share
+from mnemo_jax.claims.claim import Set
+from mnemo_jax.claims.verdict import Result, Rule
+from mnemo_jax.terminal import err, out, percent
+
+SIGNS = {
+    Result.SUPPORTED: "+",
+    Result.CONTRADICTED: "−",
+    Result.EQUIVALENT: "=",
+    Result.INCONCLUSIVE: "?",
+}
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """Yield the function to report to; it says which claim and regime are under way."""
+    with err.status("reading the claims") as status:
+        yield lambda claim, part: status.update(f"{claim}: {part}")
+
+
+def show(own: Set, told: Sequence[Told], verdicts: str) -> None:
+    """Print the verdicts of a set of claims, then what kept claims from having one."""
+    out.print(Text(sentence(own, told), style="bold"))
+    out.print()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("claim", "what", "verdict", "regimes", "runs", "valid"):
+        table.add_column(name, justify="right" if name in ("runs", "valid") else "left", overflow="fold")
+    for one in told:
+        table.add_row(*row(one))
+    out.print(table)
+    out.print("Regimes: + supported, − contradicted, = equivalent, ? inconclusive, in the order of the claim's file.")
+    for one in told:
+        if one.reason:
+            out.print(f"{one.claim.id}: {one.reason}", soft_wrap=True)
+    out.print(f"Verdicts: {told[0].folder.parent / 'verdicts.json'} (SHA-256 {verdicts[:16]})", soft_wrap=True)
+
+
+def sentence(own: Set, told: Sequence[Told]) -> str:
+    """Return how many claims have which verdict."""
+    words = [str(one.verdict) if one.verdict else "not run" for one in told]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    return f"{own.title}: {len(told)} claim{'s' * (len(told) != 1)}: {counts}"
+
+
+def row(one: Told) -> tuple[str, ...]:
+    """Return a claim's id, title, verdict, results of its regimes, runs and the least valid share of a regime."""
+    signs = " ".join(SIGNS[regime.result] for regime in one.regimes)
+    runs = sum(len(regime.kept.rows) for regime in one.regimes)
+    valid = f"{percent(min(map(valid_share, one.regimes)))} %" if one.regimes else ""
+    word = str(one.verdict) if one.verdict else "–"
+    return one.claim.id, one.claim.title, word, signs, f"{runs:,}" if runs else "", valid
+
+
+def effect(one: Judged) -> str:
+    """Return a regime's estimate with its interval."""
+    found = one.estimate
+    if found.value is None:
+        return "no estimate"
+    if found.interval is None:
+        return "true" if found.value == 1 else f"true for {percent(found.value)} %"
+    return f"{found.value:.4g} ({found.interval[0]:.4g} to {found.interval[1]:.4g})"
+
+
+def against(rule: Rule) -> str:
+    """Return what a regime's interval is held against."""
+    if rule.direction == "true":
+        return "true in all cases"
+    if rule.direction == "inside" and rule.margin:
+        return f"{rule.margin[0]:g} to {rule.margin[1]:g}"
+    return f"{rule.direction} {rule.threshold:g}"
+
+
+def number(one: Judged) -> str:
+    """Return the numbers of runs and of the units of inference."""
+    groups = clusters(one.kept)
+    return f"{len(one.kept.rows):,}" + ("" if groups is None else f" in {groups:,}")
