@@ -34,7 +34,8 @@ LAYERS = (
     {"api", "again", "tune", "doctor", "query", "sweep", "compare", "run_boundary"},
     {"claims"},
     {"figures", "terminal"},
-    {"terminal_search", "terminal_several", "terminal_stalls", "terminal_escape", "terminal_boundary", "terminal_claims"},
+    {"terminal_search", "terminal_several", "terminal_stalls", "terminal_escape", "terminal_boundary"},
+    {"terminal_claims"},
     {"cli"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

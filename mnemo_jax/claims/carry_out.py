@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from mnemo_jax.claims.claim import LOCK, Claim, Control, Regime, Set, fixed, rea
 from mnemo_jax.claims.estimands import Estimate, estimate
 from mnemo_jax.claims.measurement import Measurement
 from mnemo_jax.claims.verdict import Result, Rule, Verdict, passes, result, sensitivity, verdict
-from mnemo_jax.errors import UserError, did_you_mean
+from mnemo_jax.errors import MnemoError, UserError, did_you_mean
 from mnemo_jax.losses.function import from_path
 
 Report = Callable[[str, str], None]
@@ -148,8 +149,8 @@ def _kept(
     arguments = {**claim.sizes[size], **part.args, "seed": claim.seed, "out": folder / "runs"}  # type: ignore[index]
     _accepts(experiment, arguments, claim)
     try:
-        ledger.keep(folder, number, part, _measurement(claim, experiment(**arguments)))
-    except UserError as error:
+        ledger.keep(folder, number, part, _measured(experiment, arguments, claim))
+    except MnemoError as error:
         raise UserError(f"regime {part.name!r}: {error}") from error
     finally:
         jax.clear_caches()  # a claim's programs serve no other, and a process may hold only so many
@@ -165,10 +166,20 @@ def _accepts(experiment: Callable[..., Any], arguments: Mapping[str, Any], claim
         ) from error
 
 
-def _measurement(claim: Claim, found: Any) -> Measurement:
-    if isinstance(found, Measurement):
-        return found
-    raise UserError(f"{claim.experiment} returned a {type(found).__name__}, not a Measurement")
+def _measured(experiment: Callable[..., Any], arguments: Mapping[str, Any], claim: Claim) -> Measurement:
+    """Return what an experiment measured; what goes wrong in it is told with its place, as it is no code of ours."""
+    try:
+        found = experiment(**arguments)
+    except MnemoError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(
+            f"{claim.experiment} raised {type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
+        ) from error
+    if not isinstance(found, Measurement):
+        raise UserError(f"{claim.experiment} returned a {type(found).__name__}, not a Measurement")
+    return found
 
 
 def _judged(claim: Claim, own: Set, empty: Told, parts: Sequence[ledger.Kept]) -> Told:

@@ -206,10 +206,10 @@ def read_set(folder: Path) -> tuple[Set, list[Claim]]:
     if not claims:
         raise UserError(f"{folder}: holds no claims; write one as a .toml file")
     path = folder / SET
-    table = {"name": folder.resolve().name, "title": folder.resolve().name, "comparisons": len(claims)}
-    read_: Set = _parsed(Set, path) if path.exists() else TypeAdapter(Set).validate_python(table)
-    _check(folder, read_, claims)
-    return read_, claims
+    name = folder.resolve().name
+    own: Set = _parsed(Set, path) if path.exists() else Set(name=name, title=name, comparisons=len(claims))
+    _check(folder, own, claims)
+    return own, claims
 
 
 def _check(folder: Path, own: Set, claims: list[Claim]) -> None:

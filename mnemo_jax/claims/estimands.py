@@ -1,9 +1,10 @@
 """Estimates with intervals, one function per estimand, at any level of confidence.
 
 The unit of inference is the start, or the cluster of starts that share a data set. Shares of single starts have
-Wilson's interval. Otherwise the standard error of clusters comes from resampling them whole: the starts are in them,
-and drawing these again would count their variance twice (Davison and Hinkley 1997, section 3.8). Its quantile is
-Student's with one degree of freedom less than there are clusters, on a scale where the estimate is nearly normal,
+Wilson's interval, those of clusters Clopper and Pearson's for the starts that these are worth (Korn and Graubard 1998,
+Survey Methodology 24, 193). Otherwise the standard error of clusters comes from resampling them whole: the starts are
+in them, and drawing these again would count their variance twice (Davison and Hinkley 1997, section 3.8). Its quantile
+is Student's with one degree of freedom less than there are clusters, on a scale where the estimate is nearly normal,
 because percentiles of resamples cannot tell 1 - 0.05/37 apart with tens of clusters (Hesterberg 2015, section 4).
 """
 
@@ -64,18 +65,23 @@ def _share(rows: Rows, level: float) -> Estimate:
     bounds = (float(hit.mean()), float((hit | ~rows.valid).mean()))
 
     def interval(confidence: float) -> tuple[float, float]:
-        count, total = float(hit.sum()), float(len(hit))
         if rows.cluster is not None:
-            total = _effective(hit, rows.cluster, confidence)
-            count = float(hit.mean()) * total
-        low, high = estimates.wilson(np.array([count]), total, confidence)[0]
+            return _exact(float(hit.mean()), _effective(hit, rows.cluster, confidence), confidence)
+        low, high = estimates.wilson(np.array([hit.sum()]), len(hit), confidence)[0]
         return float(low), float(high)
 
     return Estimate(float(hit.mean()), interval(level), interval(_narrow(level)), bounds)
 
 
+def _exact(share: float, total: float, level: float) -> tuple[float, float]:
+    """Return Clopper and Pearson's interval of a share of ``total`` runs, which may be no whole number."""
+    hits, misses, tail = share * total, (1 - share) * total, (1 - level) / 2
+    low = float(stats.beta.ppf(tail, hits, misses + 1)) if hits else 0.0
+    return low, float(stats.beta.isf(tail, hits + 1, misses)) if misses else 1.0
+
+
 def _effective(hit: np.ndarray, cluster: np.ndarray, level: float) -> float:
-    """Return how many independent runs clustered ones are worth (Korn and Graubard 1998, Survey Methodology 24, 193).
+    """Return how many independent runs clustered ones are worth, by Korn and Graubard.
 
     Where every run agrees there is no design effect to be seen, and each cluster counts for one.
     """
@@ -95,17 +101,15 @@ def _ended_by_end(rows: Rows, level: float) -> Estimate:
 
     def interval(confidence: float) -> tuple[float, float]:
         error = _error(lambda t: _share_ended(rows, t), _groups(rows, taken)) if 0 < share < 1 else 0.0
-        worth = share * (1 - share) / error**2 if error else float(len(_groups(rows, taken)))
-        low, high = estimates.wilson(np.array([share * worth]), worth, confidence)[0]
-        return float(low), float(high)
+        return _exact(share, share * (1 - share) / error**2 if error else float(len(_groups(rows, taken))), confidence)
 
     return Estimate(share, interval(level), interval(_narrow(level)), bounds)
 
 
 def _share_ended(rows: Rows, taken: np.ndarray) -> float:
     time, ended = rows.value[taken], rows.ended[taken]
-    if ended.all():
-        return 1.0
+    if ended.all() or not ended.any():
+        return float(ended.all())
     sample = stats.CensoredData(uncensored=time[ended], right=time[~ended])
     return float(stats.ecdf(sample).cdf.evaluate(time.max()))
 
@@ -172,7 +176,7 @@ def _median(time: np.ndarray, ended: np.ndarray) -> float:
     if ended.all():
         return float(np.median(time))
     curve = stats.ecdf(stats.CensoredData(uncensored=time[ended], right=time[~ended])).sf
-    reached = np.flatnonzero(curve.probabilities <= 0.5)
+    reached = np.flatnonzero(curve.probabilities <= 0.5 + 1e-12)  # products of rounded factors
     return float(curve.quantiles[reached[0]]) if len(reached) else float("nan")
 
 

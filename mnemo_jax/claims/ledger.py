@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
@@ -90,7 +91,7 @@ def _thinned(one: Illustration) -> Illustration:
 def _thin(series: Series) -> Series:
     step = max(1, -(-len(series.x) // MOST))
     columns: dict[str, Any] = {
-        name: None if (column := getattr(series, name)) is None else column[::step]
+        name: None if (column := getattr(series, name)) is None else np.asarray(column)[::step]
         for name in ("x", "y", "low", "high")
     }
     return replace(series, **columns)
