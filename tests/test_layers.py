@@ -34,6 +34,7 @@ LAYERS = (
     {"api", "again", "tune", "doctor", "query", "sweep", "compare", "run_boundary"},
     {"figures", "terminal"},
     {"terminal_search", "terminal_several", "terminal_stalls", "terminal_escape", "terminal_boundary"},
+    {"report"},
     {"cli"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
