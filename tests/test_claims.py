@@ -461,7 +461,7 @@ class TestClaims:
         assert claims[0]["reason"] == "not run yet"
         ran = run(coins, "--only", "K3")
         assert ran.exit_code == 2
-        assert "has no such claim; (known: K1, K2)" in ran.stderr
+        assert "has no such claim (known: K1, K2)" in ran.stderr
 
     def test_every_run_is_kept_and_told(self, coins):
         _, (claim,) = told(coins)

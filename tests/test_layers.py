@@ -36,6 +36,7 @@ LAYERS = (
     {"figures", "terminal"},
     {"terminal_search", "terminal_several", "terminal_stalls", "terminal_escape", "terminal_boundary"},
     {"terminal_claims"},
+    {"report"},
     {"cli"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

@@ -1,0 +1,1 @@
+"""Pages to publish: one self-contained HTML file, made from a record on disk alone."""
