@@ -245,14 +245,17 @@ def claims(
         return
     _start_jax(devices)
     from mnemo_jax import terminal_claims
+    from mnemo_jax.report.claims import claims_page
+    from mnemo_jax.report.page import write
 
     with terminal_claims.progress() as report:
         own, told, home = carry_out.carry_out(folder, out, size, only or [], fresh, report)
-    verdicts = carry_out.write(own, told, home)
+    verdicts, page = carry_out.write(own, told, home), home / "report.html"
+    write(page, claims_page(own, told, size))
     if json_:
         _print({"claims": [carry_out.table(one) for one in told]})
     else:
-        terminal_claims.show(own, told, verdicts)
+        terminal_claims.show(own, told, verdicts, page)
     if any(one.verdict is None for one in told if not only or one.claim.id in only):
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -27,9 +28,9 @@ def progress() -> Iterator[Any]:
         yield lambda claim, part: status.update(f"{claim}: {part}")
 
 
-def show(own: Set, told: Sequence[Told], verdicts: str) -> None:
+def show(own: Set, told: Sequence[Told], verdicts: str, page: Path) -> None:
     """Print the verdicts of a set of claims, then what kept claims from having one."""
-    out.print(Text(sentence(own, told), style="bold"))
+    out.print(Text(f"{own.title}: {sentence(told)}", style="bold"))
     out.print()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("claim", "what", "verdict", "regimes", "runs", "valid"):
@@ -41,14 +42,15 @@ def show(own: Set, told: Sequence[Told], verdicts: str) -> None:
     for one in told:
         if one.reason:
             out.print(f"{one.claim.id}: {one.reason}", soft_wrap=True)
-    out.print(f"Verdicts: {told[0].folder.parent / 'verdicts.json'} (SHA-256 {verdicts[:16]})", soft_wrap=True)
+    out.print(f"Verdicts: {page.with_name('verdicts.json')} (SHA-256 {verdicts[:16]})", soft_wrap=True)
+    out.print(f"Page: {page}", soft_wrap=True)
 
 
-def sentence(own: Set, told: Sequence[Told]) -> str:
+def sentence(told: Sequence[Told]) -> str:
     """Return how many claims have which verdict."""
     words = [str(one.verdict) if one.verdict else "not run" for one in told]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
-    return f"{own.title}: {len(told)} claim{'s' * (len(told) != 1)}: {counts}"
+    return f"{len(told)} claim{'s' * (len(told) != 1)}: {counts}"
 
 
 def row(one: Told) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def begin(folder: Path, claim: Claim, own: Set, size: str, fresh: bool) -> str |
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     path, now = folder / "fixed.json", fixed(claim, own)
-    if not path.exists():
+    if not path.exists() or not any(folder.glob("rows/*.parquet")):  # nothing has been looked at yet
         words = {"hash": now, "size": size, "claim": TypeAdapter(Claim).dump_python(claim, mode="json")}
         store.write_json(path, words | {"comparisons": own.comparisons})
         return None

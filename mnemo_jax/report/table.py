@@ -4,13 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from markupsafe import Markup
+
 
 class Column(NamedTuple):
-    """A column: its heading, how its cells stand, and what the heading means where that needs to be said."""
+    """A column: its heading, how its cells stand, and what the heading means where that needs to be said.
+
+    Cells of a ``wide`` column are sentences, which are broken into lines.
+    """
 
     name: str
     align: Literal["left", "right"] = "right"
     meaning: str = ""
+    wide: bool = False
 
 
 class Cell(NamedTuple):
@@ -22,6 +28,7 @@ class Cell(NamedTuple):
         link: an id in this page that it leads to, without ``#``.
         colour: of a swatch before the text, such as ``var(--hue-0)``.
         tone: how it is to be taken: ``good``, ``bad``, ``doubt`` or nothing.
+        drawing: markup of this package's own making that stands in place of the text, which then says what it shows.
     """
 
     text: str
@@ -29,6 +36,7 @@ class Cell(NamedTuple):
     link: str = ""
     colour: str = ""
     tone: Literal["", "good", "bad", "doubt"] = ""
+    drawing: Markup | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,202 @@
+"""The page of a set of claims: a table of verdicts, a section for each claim, and the text they test, corrected."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mnemo_jax.claims.carry_out import Checked, Judged, Told, clusters, valid_share
+from mnemo_jax.claims.claim import Sentence, Set
+from mnemo_jax.claims.verdict import Verdict
+from mnemo_jax.report.chart import Chart
+from mnemo_jax.report.forest import TONES, forest, small
+from mnemo_jax.report.mechanism import TONE, by_threshold, every_run, illustrations
+from mnemo_jax.report.page import render
+from mnemo_jax.report.table import Cell, Column, Table
+from mnemo_jax.terminal import percent
+from mnemo_jax.terminal_claims import SIGNS, against, effect, number, sentence
+
+CASES = 60  # rows of a table of an exact claim's cases
+
+
+class Section(NamedTuple):
+    """What the page says of one claim."""
+
+    told: Told
+    verdict: str
+    tone: str
+    charts: list[Chart]
+    tables: list[Table]
+
+
+class Line(NamedTuple):
+    """A sentence of the text, with what the claims that test it say."""
+
+    sentence: Sentence
+    claims: list[Told]
+
+
+def claims_page(own: Set, told: Sequence[Told], size: str) -> str:
+    """Return the page of the claims of a set; equal evidence gives equal bytes."""
+    known = {one.claim.id: one for one in told}
+    lines = [Line(part, [known[name] for name in part.claims]) for part in own.text]
+    return render(
+        "claims.html.j2",
+        set=own,
+        size=size,
+        headline=sentence(told),
+        level=f"{100 * own.level:.2f} %",
+        front=_front(told),
+        sections=[_section(one) for one in told],
+        lines=lines,
+        facts=_facts(told),
+    )
+
+
+def _facts(told: Sequence[Told]) -> list[tuple[str, str]]:
+    parts: list[Judged | Checked] = []
+    for claim in told:
+        parts += [*claim.regimes, *claim.controls]
+    runs = sum(len(one.kept.rows) for one in parts)
+    controls = [one.passed for claim in told for one in claim.controls]
+    return [
+        *((str(word), str(sum(one.verdict is word for one in told))) for word in Verdict if _any(told, word)),
+        ("runs, all kept", f"{runs:,}"),
+        ("controls as known", f"{sum(controls)} of {len(controls)}"),
+    ]
+
+
+def _any(told: Sequence[Told], word: Verdict) -> bool:
+    return any(one.verdict is word for one in told)
+
+
+def _word(one: Told) -> str:
+    return str(one.verdict) if one.verdict else "not decided"
+
+
+def _front(told: Sequence[Told]) -> Table:
+    return Table(
+        name="verdicts",
+        caption="All claims",
+        columns=[
+            Column("claim", "left"),
+            Column("tested sentence", "left", wide=True),
+            Column("verdict", "left"),
+            Column("effect", "left", "intervals of the regimes, and upright strokes for what they are held against"),
+            Column("regimes", "left", "+ supported, − contradicted, = equivalent, ? inconclusive"),
+            Column("runs", meaning="of all regimes, and the number of independent units where that is smaller"),
+            Column("valid", meaning="least share of a regime's runs that gave an answer"),
+            Column("fixed as", "left", "first digits of the hash of all that was fixed before the run"),
+        ],
+        rows=[_row(one) for one in told],
+        note="Regimes: + supported, − contradicted, = equivalent, ? inconclusive, in the order of the claim's file.",
+    )
+
+
+def _row(one: Told) -> tuple[Cell, ...]:
+    drawing, words = small(one)
+    runs = sum(len(regime.kept.rows) for regime in one.regimes)
+    units = sum(clusters(regime.kept) or len(regime.kept.rows) for regime in one.regimes)
+    valid = min(map(valid_share, one.regimes), default=None)
+    return (
+        Cell(one.claim.id, link=one.claim.id),
+        Cell(one.claim.sentence),
+        Cell(_word(one), tone=_tone(one)),
+        Cell(words, drawing=drawing),
+        Cell(" ".join(SIGNS[regime.result] for regime in one.regimes)),
+        Cell(f"{runs:,}" + (f" in {units:,}" if units != runs else ""), key=runs),
+        Cell("" if valid is None else f"{percent(valid)} %", key=valid),
+        Cell(one.hash[:8]),
+    )
+
+
+def _tone(one: Told) -> Any:
+    tone = TONE[str(one.verdict)] if one.verdict else ""
+    return tone if tone in ("good", "bad", "doubt") else ""
+
+
+def _section(one: Told) -> Section:
+    charts = [forest(one), *illustrations(one), every_run(one), by_threshold(one)]
+    tables = [_regimes(one), _cases(one), _controls(one)]
+    return Section(one, _word(one), _tone(one), [c for c in charts if c], [t for t in tables if t])
+
+
+def _regimes(told: Told) -> Table | None:
+    if not told.regimes:
+        return None
+    bounded = any(one.estimate.bounds and one.estimate.bounds[0] != one.estimate.bounds[1] for one in told.regimes)
+    columns = [
+        Column("regime", "left", wide=True),
+        Column("estimate (interval)", "left"),
+        Column("held against", "left"),
+        Column("result", "left"),
+        Column("runs"),
+        Column("valid"),
+        *([Column("bounds", "left", "were all runs without an answer counted against, and for it")] if bounded else []),
+        Column("note", "left", wide=True),
+    ]
+    rows = [_regime(one, bounded) for one in told.regimes]
+    return Table(name=f"{told.claim.id}-regimes", caption="Regimes", columns=columns, rows=rows)
+
+
+def _regime(one: Judged, bounded: bool) -> tuple[Cell, ...]:
+    valid, bounds = valid_share(one), one.estimate.bounds
+    tone: Any = TONES[one.result] if TONES[one.result] != "quiet" else ""
+    note = " ".join(filter(None, (one.estimate.note, one.kept.note)))
+    return (
+        Cell(one.regime.name),
+        Cell(effect(one), key=one.estimate.value),
+        Cell(against(one.rule)),
+        Cell(str(one.result), tone=tone),
+        Cell(number(one), key=len(one.kept.rows)),
+        Cell(f"{percent(valid)} %", key=valid),
+        *([Cell(f"{bounds[0]:.4g} to {bounds[1]:.4g}" if bounds else "")] if bounded else []),
+        Cell(note),
+    )
+
+
+def _cases(told: Told) -> Table | None:
+    """Return the cases of an exact claim, those that are false first."""
+    rows = [
+        (one.regime.name, case, bool(value) and bool(valid))
+        for one in told.regimes
+        if one.kept.rows.case
+        for case, value, valid in zip(one.kept.rows.case, one.kept.rows.value, one.kept.rows.valid, strict=True)
+    ]
+    if not rows:
+        return None
+    shown = sorted(rows, key=lambda row: row[2])[:CASES]
+    return Table(
+        name=f"{told.claim.id}-cases",
+        caption="Cases",
+        columns=[Column("regime", "left"), Column("case", "left", wide=True), Column("", "left")],
+        rows=[
+            (Cell(name), Cell(case), Cell("true" if held else "false", tone="good" if held else "bad"))
+            for name, case, held in shown
+        ],
+        note="" if len(rows) == len(shown) else f"{len(shown)} of {len(rows):,} cases, those that are false first.",
+    )
+
+
+def _controls(told: Told) -> Table | None:
+    if not told.controls:
+        return None
+    rows = []
+    for one in told.controls:
+        ends = one.estimate.interval
+        shown = "" if one.estimate.value is None else f"{one.estimate.value:.5g}"
+        rows.append(
+            (
+                Cell(one.control.name),
+                Cell(f"{one.control.expected:g} ± {one.control.tolerance:g}"),
+                Cell(shown + (f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else "")),
+                Cell("shown" if one.passed else "not shown", tone="good" if one.passed else "bad"),
+                Cell(f"{len(one.kept.rows):,}", key=len(one.kept.rows)),
+            )
+        )
+    columns = [
+        Column("control", "left", wide=True),
+        Column("known answer", "left"),
+        Column("measured (interval)", "left"),
+        Column("", "left"),
+        Column("runs"),
+    ]
+    return Table(name=f"{told.claim.id}-controls", caption="Controls", columns=columns, rows=rows)
