@@ -329,6 +329,21 @@ def figures(run: Run) -> None:
 
 @app.command()
 @guarded
+def report(
+    run: Run,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; report.html in the record's folder when none.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the page of a run or a search, one HTML file to publish that refers to nothing outside itself."""
+    from mnemo_jax.report import report as write_page
+
+    typer.echo(str(write_page(run, out)))
+
+
+@app.command()
+@guarded
 def boundary(
     run: Run,
     json_: Json = False,

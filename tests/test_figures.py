@@ -466,15 +466,15 @@ def test_directions_that_the_picture_does_not_tell_are_left_out(saddle):
 
 def test_the_axis_of_steps_leaves_out_what_would_squeeze_it():
     number = np.concatenate([np.arange(100, 200).repeat(100), [5000, 7000]])
-    edges = steps._edges(number, False)
+    edges = steps.edges_of(number, False)
     assert (edges[0], edges[-1]) == (99.5, 199.5)
-    assert steps._range(np.array([1, 1000])) == (1, 1000)
+    assert steps.extent(np.array([1, 1000])) == (1, 1000)
 
 
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize(("low", "high"), [(1, 2), (1, 60), (3, 815), (40, 4000), (1, 800_000), (2_000_000, 4_000_000)])
 def test_bins_hold_whole_steps(low, high, wide):
-    edges = steps._edges(np.array([low, high]), wide)
+    edges = steps.edges_of(np.array([low, high]), wide)
     assert edges[0] == low - 0.5
     assert edges[-2] < high + 0.5 <= edges[-1]
     assert np.all(edges % 1 == 0.5)
@@ -561,7 +561,7 @@ def test_evenly_spaced_levels_show_no_dips(number):
 
 def test_descents_on_closed_axes_have_no_wrap_lines():
     path = np.linspace([0.2, 0.5], [-0.3, 0.5], 51)
-    shown = plane._broken(path, np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([1.0, 0.0]))
+    shown = plane.broken(path, np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([1.0, 0.0]))
     assert np.nanmin(shown[:, 0]) >= 0
     assert np.isnan(shown).any(axis=1).sum() == 1
     assert np.nanmax(np.abs(np.diff(shown, axis=0))) < 0.02

@@ -104,7 +104,8 @@ def descents(axes: Axes, record: Record) -> list[np.ndarray]:
     """Draw some descents from start to end, those long enough to be seen, and return what is shown of their paths."""
     shown = []
     for path in list(record.stored_paths().values())[:DESCENTS]:
-        points = _broken(_inside(path, axes), where.box(record), where.periods(record))
+        limits = np.array([axes.get_xlim(), axes.get_ylim()]).T
+        points = broken(inside(path, limits), where.box(record), where.periods(record))
         if len(points) < 2:
             continue
         axes.plot(*points.T, color="white", linewidth=2.2, zorder=3.9, gid="descent")
@@ -122,16 +123,16 @@ def _handle(number: int) -> list[Artist]:
     return [line] if number else []
 
 
-def _inside(path: np.ndarray, axes: Axes) -> np.ndarray:
-    """Return the path up to where it is far outside the axes, without steps too short to be seen."""
-    low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
+def inside(path: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Return the path up to where it is far outside the window ``[2, 2]``, without steps too short to be seen."""
+    low, high = window
     far = ~np.all(np.abs(path - (low + high) / 2) < 3 * (high - low), axis=1)
     path = path[: np.argmax(far) if far.any() else len(path)]
     travelled = np.cumsum(np.abs(np.diff(path, axis=0) / (high - low)).sum(axis=1)) // 1e-3
     return path[np.concatenate([[True], np.diff(travelled, prepend=0.0) > 0])] if len(path) else path
 
 
-def _broken(path: np.ndarray, box: np.ndarray, period: np.ndarray) -> np.ndarray:
+def broken(path: np.ndarray, box: np.ndarray, period: np.ndarray) -> np.ndarray:
     """Return the path brought into the box on closed axes, with a gap wherever it crosses an edge."""
     safe = np.where(period > 0, period, 1.0)
     path = np.where(period > 0, box[0] + np.mod(path - box[0], safe), path)

@@ -47,7 +47,9 @@ def stalls(record: Record) -> Figure | None:
     _frame(left, [place for place, _ in lines])
     for place, colour in lines:
         overall = place is told.overall
-        _survival(left, place, _name(record, place, overall), color=colour, zorder=2.5 if overall else 3, linewidth=1.2)
+        _survival(
+            left, place, name_of(record, place, overall), color=colour, zorder=2.5 if overall else 3, linewidth=1.2
+        )
         if not overall or len(lines) == 1:
             _crosses(left, place, colour)
     for axes in right:
@@ -74,7 +76,8 @@ def _decay(record: Record, place: Place) -> float | None:
     return float(np.log1p(rate * -eigenvalues[eigenvalues < 0]).sum())
 
 
-def _name(record: Record, place: Place, overall: bool) -> str:
+def name_of(record: Record, place: Place, overall: bool) -> str:
+    """Return what to call a place, or all of them together."""
     if overall or place.label is None:
         return "all places" if overall else "flat regions"
     at = point(record, place.label)

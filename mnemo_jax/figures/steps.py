@@ -38,13 +38,13 @@ def steps(record: Record) -> Figure | None:
     """
     table = record.starts("outcome", "steps", "label", first=where.ROWS)
     number = table["steps"].to_numpy()
-    if not np.ptp(_range(number)):
+    if not np.ptp(extent(number)):
         return None
-    wide = _range(number)[1] > WIDE * max(np.quantile(number, 0.1), 1)
+    wide = extent(number)[1] > WIDE * max(np.quantile(number, 0.1), 1)
     number = np.maximum(number, int(wide))  # a start that is a critical point already takes none
     top = np.argsort(-record.shares.count, kind="stable")[:TOP]
     top = np.sort(top[record.shares.count[top] >= ENOUGH])
-    edges = _edges(number, wide)
+    edges = edges_of(number, wide)
     rows = 1 + bool(len(top))
     height = 2.9 + (rows - 1) * (0.75 + 0.2 * len(top))
     figure = page(record, "steps of the descents", _note(record, number, edges), 6.6, height)
@@ -69,16 +69,16 @@ def _note(record: Record, number: np.ndarray, edges: np.ndarray) -> str:
     return note
 
 
-def _range(number: np.ndarray) -> tuple[int, int]:
+def extent(number: np.ndarray) -> tuple[int, int]:
     """Return from where to where most numbers lie: all of them, unless a few lie far from all others."""
     low, high = int(number.min()), int(number.max())
     fewest, most = (int(n) for n in np.quantile(number, [RARE, 1 - RARE], method="nearest"))
     return (fewest, most) if high - low > 2 * (most - fewest) else (low, high)
 
 
-def _edges(number: np.ndarray, wide: bool) -> np.ndarray:
+def edges_of(number: np.ndarray, wide: bool) -> np.ndarray:
     """Return edges of bins between whole steps, equally wide, or as nearly in equal ratios as whole steps allow."""
-    low, high = _range(number)
+    low, high = extent(number)
     width = np.diff((np.geomspace if wide else np.linspace)(low, high + 1, BINS + 1))
     edges = low - 0.5 + np.concatenate([[0.0], np.cumsum(np.ceil(width - 1e-6))])
     return edges[: np.searchsorted(edges, high + 0.5) + 1]

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,12 +15,12 @@ class Cells(NamedTuple):
     Attributes:
         trace: number of the heatmap or contour among the chart's traces.
         corner: what stands where the row of x and the column of y meet.
-        values: the values where they are not those that are drawn, ``[rows][columns]``.
+        key: where the trace has the numbers: ``z``, or ``customdata`` where those drawn are others.
     """
 
     trace: int
     corner: str
-    values: Sequence[Sequence[float | None]] | None = None
+    key: Literal["z", "customdata"] = "z"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Chart:
         figure: what plotly draws; colours may be custom properties of the page, ``var(--ink)``.
         numbers: what it is drawn from, by column, or the cells of a map.
         height: in pixels.
-        ratio: height over width, in place of ``height``, for maps.
+        ratio: of a map, height over width of the area inside its axes; ``height`` is that of what stands around it.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Chart:
     @property
     def size(self) -> str:
         """The style of the element in which it is drawn."""
-        return f"height:{self.height}px" if self.ratio is None else f"aspect-ratio:{1 / self.ratio:.4f}"
+        return f"--height:{self.height}px;--ratio:{self.ratio or 0:.4f}"
 
     @property
     def told(self) -> dict[str, Any]:

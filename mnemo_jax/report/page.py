@@ -17,12 +17,12 @@ from mnemo_jax.report.theme import style_sheet, template
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render(name: str, **context: Any) -> str:
+def render(template_name: str, /, **context: Any) -> str:
     """Return the page that a template of this package makes of the context; equal contexts give equal pages.
 
     Everything is escaped but what the package itself brings.
     """
-    return _environment().get_template(name).render(context)
+    return _environment().get_template(template_name).render(context)
 
 
 def write(path: Path, page: str) -> None:
@@ -50,6 +50,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("mnemo_jax.report"),
         autoescape=True,
+        finalize=_bound,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -62,6 +63,11 @@ def _environment() -> Environment:
         "chart_template": template(),
     }
     return environment
+
+
+def _bound(value: Any) -> Any:
+    """Return text with its per cent signs bound to their numbers, so that no line begins with one."""
+    return value.replace(" %", "\u00a0%") if type(value) is str else value
 
 
 def _asset(name: str) -> str:

@@ -6,7 +6,8 @@
   const template = read("chart-template");
   const plots = [...document.querySelectorAll("[data-chart]")];
   const told = new Map(plots.map((plot) => [plot.dataset.chart, read(`${plot.dataset.chart}-told`)]));
-  const PRINTED = 680; // pixels, of a page's text
+  const PRINTED = 680, MAP = 520; // pixels, the widths of a page's text and of a map there
+  const BESIDE = 72; // pixels beside the area of a map, as in the style sheet
   const coarse = matchMedia("(pointer: coarse)").matches;
   const config = {
     responsive: true, displaylogo: false, showLink: false, plotlyServerURL: "", topojsonURL: "",
@@ -14,14 +15,14 @@
     modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d", "sendDataToCloud"],
   };
 
+  const number = (value) => value === null || typeof value === "number";
   // Values with every var(--name) as the colour it stands for now.
   function coloured(value, style) {
     if (typeof value === "string") {
-      return value.startsWith("var(--") ? style.getPropertyValue(value.slice(4, -1)).trim() : value;
+      return value.replace(/var\((--[\w-]+)\)/g, (_, name) => style.getPropertyValue(name).trim());
     }
     if (Array.isArray(value)) {
-      return typeof value[0] === "number" || Array.isArray(value[0]) && typeof value[0][0] === "number" && value.length > 20
-        ? value : value.map((part) => coloured(part, style));
+      return number(value[0]) && number(value.at(-1)) ? value : value.map((part) => coloured(part, style));
     }
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, coloured(part, style)]));
@@ -45,9 +46,8 @@
   }
 
   const printed = (plot) => {
-    const { offsetWidth, offsetHeight } = plot, ratio = plot.style.aspectRatio;
-    const width = ratio ? Math.min(PRINTED, 560) : PRINTED;
-    return { autosize: false, width, height: ratio ? width * offsetHeight / offsetWidth : offsetHeight };
+    const { ratio, height } = plot.dataset, width = ratio ? MAP : PRINTED;
+    return { autosize: false, width, height: Number(height) + (ratio ? ratio * (width - BESIDE) : 0) };
   };
   let paper = false;
   function printing(on) {
@@ -78,9 +78,8 @@
   function numbers(name) {
     const { data, numbers } = told.get(name);
     if (numbers.names) return csv([numbers.names, ...(numbers.columns[0] || []).map((_, k) => numbers.columns.map((c) => c[k]))]);
-    const { x, y, z } = data[numbers.trace];
-    const rows = numbers.values || z;
-    return csv([[numbers.corner, ...x], ...rows.map((row, k) => [y ? y[k] : "", ...row])]);
+    const { x, y, [numbers.key]: cells } = data[numbers.trace];
+    return csv([[numbers.corner, ...x], ...cells.map((row, k) => [y[k], ...row])]);
   }
 
   async function svg(name) {

@@ -1,0 +1,82 @@
+"""What the charts of a plane have in common: its window, axes of equal scale, the loss as heights."""
+
+from typing import Any
+
+import numpy as np
+
+from mnemo_jax.figures import colours, where, words
+from mnemo_jax.figures.style import Results
+from mnemo_jax.report import theme
+from mnemo_jax.report.chart import digits
+
+POINTS = 121  # of the loss's picture along each axis, enough for smooth contours
+LEVELS = 16  # contours
+AROUND = 100  # pixels above and below the axes
+BELOW = 56  # pixels of a bar below them
+BAR = 7  # numbers beside the bar of heights at most
+
+
+def window(record: Results) -> np.ndarray:
+    """Return what a chart of the plane shows, ``[2, 2]``, lower and upper."""
+    return where.window(record)
+
+
+def ratio(shown: np.ndarray) -> float:
+    """Return height over width at which a window ``[2, 2]`` is drawn."""
+    width, height = shown[1] - shown[0]
+    return float(np.clip(height / width, 0.5, 1.6))
+
+
+def axes(shown: np.ndarray, below: int = 0) -> dict[str, Any]:
+    """Return both axes of a plane, equal in scale where the window is not too long for it, ``below`` pixels free."""
+    width, height = shown[1] - shown[0]
+    equal = {"scaleanchor": "x", "constrain": "domain"} if 0.5 <= height / width <= 1.6 else {}
+    plain = {"showgrid": False, "constrain": "domain", "constraintoward": "top"}
+    return {
+        "margin": {"l": 52, "r": 20, "t": 44, "b": AROUND - 44 + below},
+        "xaxis": plain
+        | {"constraintoward": "center"}
+        | {"title": {"text": "x<sub>1</sub>"}, "range": shown[:, 0].tolist()},
+        "yaxis": plain | equal | {"title": {"text": "x<sub>2</sub>"}, "range": shown[:, 1].tolist()},
+    }
+
+
+def contours(record: Results) -> dict[str, Any]:
+    """Return the loss as filled contours. Levels follow its quantiles, so that valleys and plateaus show.
+
+    What is drawn is the number of levels below each place, in between in proportion to the loss; ``customdata`` is the
+    loss itself.
+    """
+    kept = where.picture(record)
+    step = max(1, (len(kept["axis0"]) - 1) // (POINTS - 1))
+    x, y, loss = kept["axis0"][::step], kept["axis1"][::step], kept["loss"][::step, ::step].T
+    steps = colours.levels(loss[np.isfinite(loss)], LEVELS)
+    height = np.where(np.isfinite(loss), np.interp(loss, steps, np.arange(len(steps))), np.nan)
+    told = np.unique(np.linspace(0, len(steps) - 1, BAR).round().astype(int))
+    bar = {
+        "orientation": "h",
+        "y": 0,
+        "yref": "container",
+        "yanchor": "bottom",
+        "len": 1.0,
+        "thickness": 9,
+        "outlinewidth": 0,
+        "title": {"text": "loss", "side": "bottom", "font": {"size": 12}},
+        "tickvals": told.tolist(),
+        "ticktext": [words.number(float(steps[k]), 3, 1e-9 * float(np.ptp(steps))) for k in told],
+    }
+    return {
+        "type": "contour",
+        "x": digits(x),
+        "y": digits(y),
+        "z": digits(height, 4),
+        "customdata": digits(loss),
+        "autocontour": False,
+        "contours": {"start": 0, "end": len(steps) - 1, "size": 1},
+        "zmin": 0,
+        "zmax": len(steps) - 1,
+        "line": {"width": 0.5, "color": "var(--contour)"},
+        "colorscale": theme.heights(),
+        "colorbar": bar,
+        "hovertemplate": "x₁ %{x:.4g}<br>x₂ %{y:.4g}<br>loss %{customdata:.5g}<extra></extra>",
+    }
