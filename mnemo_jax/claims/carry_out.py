@@ -122,6 +122,8 @@ def _told(
         parts = [_kept(claim, number, part, folder, size, wanted, report) for number, part in _parts(claim)]
     except UserError as error:
         return empty._replace(reason=str(error))
+    finally:
+        jax.clear_caches()  # a claim's programs serve no other, and a process may hold only so many
     if missing := [part.name for part, kept in zip(_all(claim), parts, strict=True) if kept is None]:
         return empty._replace(reason=f"not run to its end: {missing[0]!r} is missing")
     return _judged(claim, own, empty, [kept for kept in parts if kept is not None])
@@ -151,8 +153,6 @@ def _kept(
         ledger.keep(folder, number, part, _measurement(claim, experiment(**arguments)))
     except UserError as error:
         raise UserError(f"regime {part.name!r}: {error}") from error
-    finally:
-        jax.clear_caches()  # a claim's programs serve no other, and a process may hold only so many
     return ledger.kept(folder, number, part)
 
 
