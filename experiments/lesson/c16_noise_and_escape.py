@@ -12,7 +12,7 @@ from experiments.lesson.small_losses import principal, product
 
 RATE = 0.1  # in the plane
 NOISE = 0.01  # standard deviation of every gradient entry, in the plane and along the chain
-BUDGET = 4_000  # steps, but along the chain
+BUDGET = 2_000  # steps, but along the chain
 CHAIN_BUDGET = 40_000
 BATCH, BATCH_RATE, BATCH_WIDTH = 8, 0.05, 1e-4
 ARMS = ("with noise", "without noise")
@@ -80,7 +80,7 @@ def _medians(name: str, left: list[np.ndarray]) -> mnemo.Series:
         [float(np.quantile(np.minimum(steps, CHAIN_BUDGET), share, method="lower")) for steps in left]
         for share in (0.25, 0.5, 0.75)
     )
-    return mnemo.Series(name=name, x=range(1, len(left) + 1), y=middle, low=low, high=high)
+    return mnemo.Series(name=name, x=list(range(1, len(left) + 1)), y=middle, low=low, high=high)
 
 
 def _batches(*, loss: str, width: float = BATCH_WIDTH, **given: Any) -> mnemo.Measurement:

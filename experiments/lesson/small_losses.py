@@ -6,7 +6,7 @@ from jax import Array
 
 import mnemo_jax as mnemo
 
-ITEMS = 64
+ITEMS = 16
 SEED = 7  # of the data; it is the same for all starts and all claims
 
 
@@ -35,7 +35,7 @@ def product() -> mnemo.Landscape:
 
 def principal_loss(x: Array, item: Array) -> Array:
     """Return the mean over items of ``|x|^4 / 4 - (item x)^2 / 2``, least along the first principal component."""
-    return jnp.mean(0.25 * jnp.sum(x**2) ** 2 - 0.5 * (item @ x) ** 2)
+    return jnp.mean(0.25 * jnp.sum(x**2) ** 2 - 0.5 * (item[:, 0] * x[0] + item[:, 1] * x[1]) ** 2)
 
 
 def principal() -> mnemo.Landscape:
