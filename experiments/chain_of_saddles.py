@@ -33,14 +33,25 @@ PRECISIONS = ("float64", "float32")
 RESAMPLES = 2000
 
 
-def passed(saddles: int, noise: float, precision: Any, starts: int, out: Path) -> dict[str, Any]:
-    """Return at which step each start was past the last of so many saddles (infinite for never), and how many failed.
+def passed(
+    saddles: int,
+    noise: float,
+    precision: Any,
+    starts: int,
+    out: Path,
+    *,
+    length: int | None = None,
+    seed: int = 0,
+    budget: int = BUDGET,
+) -> dict[str, Any]:
+    """Return at which step each start was past so many saddles (infinite for never), and how many failed.
 
-    The last coordinate is the one in which the last saddle is left: a box as wide as its way out, and far along all
-    other coordinates, lets the run end there.
+    The chain ends with the last of them, or has ``length`` saddles. Each saddle is left in a coordinate of its own: a
+    box as wide as the way out along that one, and far along all others, lets the run end there.
     """
-    chain = losses.build("chain_of_saddles", {"dim": saddles, "L": L, "gamma": GAMMA, "tau": TAU})
-    half = (1000.0 * TAU,) * (saddles - 1) + (2.0 * TAU,)
+    number = length or saddles
+    chain = losses.build("chain_of_saddles", {"dim": number, "L": L, "gamma": GAMMA, "tau": TAU})
+    half = tuple(2.0 * TAU if axis == saddles - 1 else 1000.0 * TAU for axis in range(number))
     optimizer: dict[str, Any] = {"name": "sgd", "learning_rate": RATE}
     if noise:
         optimizer["noise"] = {"kind": "gradient", "scale": noise}
@@ -48,15 +59,16 @@ def passed(saddles: int, noise: float, precision: Any, starts: int, out: Path) -
         replace(chain, lower=tuple(-h for h in half), upper=half, symmetries=()),
         optimizer=parse(optimizer),
         starts=mnemo.Uniform(count=starts, lower=-1.0, upper=1.0),
+        seed=seed,
         precision=precision,
-        stop=mnemo.Stop(grad_tol=0.0, max_steps=BUDGET, escape_radius=1.0),
+        stop=mnemo.Stop(grad_tol=0.0, max_steps=budget, escape_radius=1.0),
         recording=mnemo.Recording(endpoints=True),
         name=f"chain-{saddles}",
         out=out,
     )
     table = record.starts("outcome", "steps", "x").to_pandas()
     there = (table["outcome"] == "escaped").to_numpy()
-    zero = np.stack(table["x"].to_numpy())[:, -1] == 0
+    zero = np.stack(table["x"].to_numpy())[:, saddles - 1] == 0
     steps = np.where(there, table["steps"].to_numpy(float), np.inf)
     return {"steps": steps, "underflow": int(np.sum(~there & zero)), "late": int(np.sum(~there & ~zero))}
 
