@@ -46,7 +46,8 @@ def points(record: Results) -> Chart | None:
     at = (x - plane.origin) @ plane.axes.T
     many = len(x) > MOST
     traces, numbers = (_counted if many else _single)(record, at)
-    how = f"{len(x):,} points counted in cells, the {TOP} of most starts marked" if many else "A mark for each point"
+    which = "of most starts" if isinstance(record, Record) else "of lowest loss"
+    how = f"{len(x):,} points counted in cells, {TOP} {which} marked" if many else "A mark for each point"
     return Chart(
         name="projection",
         title="The critical points on their principal components",
@@ -82,7 +83,14 @@ def _by_loss(record: Results, trace: dict[str, Any]) -> dict[str, Any]:
 
 def _counted(record: Results, at: np.ndarray) -> tuple[list[dict[str, Any]], Cells]:
     count, x, y = np.histogram2d(at[:, 0], at[:, 1], CELLS)
-    cells = {
+    order = np.argsort(-record.shares.count if isinstance(record, Record) else record.catalogue.loss, kind="stable")
+    top = order[:TOP]
+    return [cells(count, x, y), *look.marks(record, top, at[top, 0], at[top, 1], told=0)], Cells(0, "pc2 \\ pc1")
+
+
+def cells(count: np.ndarray, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Return numbers of points ``[n, m]`` in cells with edges ``x [n + 1], y [m + 1]``; empty ones are left out."""
+    return {
         "type": "heatmap",
         "x": digits((x[1:] + x[:-1]) / 2),
         "y": digits((y[1:] + y[:-1]) / 2),
@@ -91,9 +99,6 @@ def _counted(record: Results, at: np.ndarray) -> tuple[list[dict[str, Any]], Cel
         "colorbar": {"title": {"text": "points"}},
         "hovertemplate": "%{z} points<extra></extra>",
     }
-    order = np.argsort(-record.shares.count if isinstance(record, Record) else record.catalogue.loss, kind="stable")
-    top = order[:TOP]
-    return [cells, *look.marks(record, top, at[top, 0], at[top, 1], told=0)], Cells(0, "pc2 \\ pc1")
 
 
 def ends(record: Record) -> Chart | None:
