@@ -251,6 +251,11 @@ def test_every_chart_is_drawn_and_nothing_is_complained_of_or_asked_for(opened, 
     assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
+def test_no_button_of_a_chart_leads_elsewhere(opened):
+    bar = "[...document.querySelectorAll('.modebar-btn')].map((button) => button.dataset.title)"
+    assert set(opened("square").evaluate(bar)) == {"Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+
+
 def test_headings_are_in_order_and_every_id_is_there_once(opened):
     for name in ("square", "search"):
         tab = opened(name)
