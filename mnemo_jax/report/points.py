@@ -32,7 +32,8 @@ def _plane(found: CriticalPoints) -> Chart:
     return Chart(
         name="landscape",
         title="The loss and its critical points",
-        caption=f"Contours of the loss, closer together for low values. {words.box(found)} Numbers are labels.{led}",
+        caption=f"Contours of the loss, closer together for low values. {words.box(found)} "
+        f"{look.legend(found, rows)}{led}",
         alt=f"A contour map of the loss over the box. {words.box(found)}",
         figure=figure(
             [maps.contours(found), *ways, *look.marks(found, rows, x[rows, 0], x[rows, 1])],

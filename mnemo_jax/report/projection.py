@@ -74,7 +74,12 @@ def _by_loss(record: Results, trace: dict[str, Any]) -> dict[str, Any]:
         return trace
     loss = record.catalogue.loss[record.catalogue.kind == Kind.MINIMUM]
     steps = colours.levels(loss, 12)
-    bar = {"title": {"text": "loss"}, "tickvals": list(range(0, len(steps), 3)), "outlinewidth": 0, "thickness": 9}
+    bar = {
+        "title": {"text": "loss", "font": {"size": 12}},
+        "tickvals": list(range(0, len(steps), 3)),
+        "outlinewidth": 0,
+        "thickness": 9,
+    }
     bar["ticktext"] = [words.number(float(v), 3, record.dust) for v in steps[::3]]
     scale = {"colorscale": theme.heights(), "cmin": 0, "cmax": 1.2 * (len(steps) - 1), "colorbar": bar}
     height = digits(np.interp(loss, steps, np.arange(len(steps))), 4)
@@ -96,7 +101,7 @@ def cells(count: np.ndarray, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         "y": digits((y[1:] + y[:-1]) / 2),
         "z": [[int(n) or None for n in row] for row in count.T],
         "colorscale": [[p, colour] for (p, _), (_, colour) in zip(theme.heights(), theme.heights()[::-1], strict=True)],
-        "colorbar": {"title": {"text": "points"}},
+        "colorbar": {"title": {"text": "points", "font": {"size": 12}}},
         "hovertemplate": "%{z} points<extra></extra>",
     }
 
@@ -110,6 +115,7 @@ def ends(record: Record) -> Chart | None:
     plane, label = principal(x), labels_of(table)
     at = (matrix(table["x"]) - plane.origin) @ plane.axes.T
     own = look.hues(record)
+    colours_of = "in the colour of the label reached" if own else "blue at a point of the catalogue"
     told = [f"label {k}" if k >= 0 else "no label" for k in label.tolist()]
     colour = ["var(--none)" if k < 0 else own.get(k, theme.hue(4)) for k in label.tolist()]
     drawn = {
@@ -125,7 +131,7 @@ def ends(record: Record) -> Chart | None:
     return Chart(
         name="ends",
         title="End points on the same axes",
-        caption=f"Where {words.several(len(at), 'descent')} ended, in the colour of the label reached; grey: none.",
+        caption=f"Where {words.several(len(at), 'descent')} ended, {colours_of}; grey: no label.",
         alt=f"{int(np.sum(label >= 0)):,} of {len(at):,} end points lie at points of the catalogue.",
         figure=figure([drawn], **_axes(plane)),
         numbers={"start": np.arange(len(at)), "label": label, "pc1": at[:, 0], "pc2": at[:, 1]},
