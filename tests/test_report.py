@@ -1,13 +1,30 @@
 """Pages: what the components of a page are made of, and what a browser makes of the page of a run and of a search."""
 
+import csv
+import io
 import json
+import re
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mnemo_jax.report import chart, page, table, theme
+import mnemo_jax as mnemo
+from mnemo_jax import losses, store
+from mnemo_jax.figures.levels import levels_of
+from mnemo_jax.report import chart, page, report, table, theme
+from mnemo_jax.starts import Grid
 
 HOSTILE = '</script><b onclick="alert(1)">&\u2028'
+RAW = 50_000  # points drawn one by one in a page at most
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+INK = "getComputedStyle(document.querySelector('#steps .xtitle')).fill"  # of a chart
+MARKS = ".main-svg :is(.point, path.js-line, .hm image, .contourlayer path)"
+WITHOUT_GPU = ["--headless=new", "--no-sandbox", "--enable-unsafe-swiftshader", "--use-angle=swiftshader"]
+
+
+# ---- components ----
 
 
 def drawn(**given):
@@ -27,8 +44,6 @@ def test_a_chart_tells_its_figure_without_plotly_s_template_and_its_numbers_by_c
     assert told["data"] == [{"type": "scatter", "x": [1, 2], "y": [3, 4]}]
     assert told["layout"] == {"xaxis": {"title": {"text": "x"}}}
     assert told["numbers"] == {"names": ["x", "y"], "columns": [[1, 2], [3, 4]]}
-    assert drawn().size == "height:380px"
-    assert drawn(ratio=1.25).size == "aspect-ratio:0.8000"
     with pytest.raises(AssertionError, match="differ in length"):
         assert drawn(numbers={"x": [1], "y": []}).told
 
@@ -67,3 +82,312 @@ def test_a_table_tells_how_it_comes_sorted():
 def test_slugs_are_names_of_files():
     assert page.slug("Six-hump camel </b>") == "six-hump-camel-b"
     assert page.slug("…") == "page"
+
+
+# ---- records and their pages ----
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    """Nothing here outlives the process, so that files need not reach the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store.os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    made = {"devices": 1, "out": out}
+    return SimpleNamespace(
+        line=mnemo.survey(losses.build("double_well", {"tilt": 0.5}), starts=2000, **made),
+        square=mnemo.survey("himmelblau", starts=4000, **made),
+        cells=mnemo.survey("himmelblau", starts=Grid(shape=(30, 40)), **made),
+        many=mnemo.survey(losses.build("rastrigin", {"dim": 4}), starts=3000, **made),
+        lost=mnemo.survey("himmelblau", starts=200, learning_rate=1.0, **made),
+        search=mnemo.find_critical_points("himmelblau", out=out),
+    )
+
+
+NAMES = ("line", "square", "cells", "many", "lost", "search")
+CHARTS = {
+    "line": {"landscape", "shares", "levels", "steps"},
+    "square": {"landscape", "basins", "shares", "steps", "survival"},
+    "cells": {"landscape", "basins", "shares", "steps"},
+    "many": {"projection", "shares", "levels", "steps"},
+    "lost": {"landscape", "steps"},
+    "search": {"landscape", "index", "barriers"},
+}
+
+
+@pytest.fixture(scope="module")
+def pages(records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    return {name: report(getattr(records, name), folder / f"{name}.html") for name in NAMES}
+
+
+def told_of(path):
+    """Return what the page's script is told of each chart, by name."""
+    found = re.findall(
+        r'<script type="application/json" id="([\w-]+)-told">(.*?)</script>', path.read_text(), re.DOTALL
+    )
+    return {name: json.loads(text) for name, text in found}
+
+
+def test_the_same_record_gives_the_same_bytes_and_lies_in_its_folder_when_no_file_is_named(records, pages):
+    for name in ("square", "search"):
+        record = getattr(records, name)
+        again = report(record.path)
+        assert again == record.path / "report.html"
+        assert again.read_bytes() == pages[name].read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_charts_that_apply_are_there_and_few_points_are_drawn_one_by_one(pages, name):
+    told = told_of(pages[name])
+    assert set(told) == CHARTS[name]
+    traces = [trace for one in told.values() for trace in one["data"] if trace["type"] == "scatter"]
+    assert sum(len(trace["x"]) for trace in traces) < RAW
+
+
+def test_nothing_in_the_page_refers_outside_it(pages):
+    text = pages["square"].read_text()
+    own = text[: text.index("<script>/**")]  # plotly.js names addresses that it never asks for as it is set up here
+    assert not re.search(r"https?://", own)
+    assert re.findall(r'(?:src|href)="([^"#][^"]*)"', own) == ["data:,"]
+
+
+def test_a_record_of_an_escape_has_no_page(records, tmp_path):
+    folder = tmp_path / "escape"
+    shutil.copytree(records.line.path, folder)
+    store.write_json(folder / "escape.json", {})
+    with pytest.raises(mnemo.UserError, match="escape experiment"):
+        report(folder)
+
+
+def test_a_landscape_that_is_lost_is_said_to_be_missing_and_the_rest_is_there(records, tmp_path):
+    folder = tmp_path / "damaged"
+    shutil.copytree(records.square.path, folder)
+    (folder / "picture.npz").unlink()
+    path = report(folder)
+    assert "A chart of the landscape is missing here" in path.read_text()
+    assert set(told_of(path)) == CHARTS["square"] - {"landscape"}
+
+
+def test_what_the_page_says_first_is_what_the_record_says(records, pages):
+    (verdict,) = re.findall(r'<p class="verdict">(.*?)</p>', pages["square"].read_text())
+    shares, stalls = records.square.shares, records.square.summary["stalls"]
+    assert "4,000 starts reached 4 minima" in verdict
+    assert f"{100 * shares.share.max():.2f}\u00a0%" in verdict
+    assert f"{stalls['starts']} stalled" in verdict
+    assert "the next start finds a new point with probability below" in verdict
+
+
+# ---- in a browser ----
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=path, args=WITHOUT_GPU)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser, pages):
+    """Open pages once each, and close them at the end; whatever they complain of or ask for makes `shown` fail."""
+    tabs, complaints = {}, []
+
+    def open_page(name, path=None):
+        if name not in tabs:
+            tab = browser.new_page(viewport={"width": 1280, "height": 900})
+            tab.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+            tab.on("pageerror", lambda error: complaints.append(str(error)))
+            tab.on("request", lambda asked: outside(asked.url) and complaints.append(asked.url))
+            tab.goto((path or pages[name]).as_uri())
+            tab.wait_for_selector("html[data-drawn]")
+            tabs[name] = tab
+        assert not complaints
+        return tabs[name]
+
+    yield open_page
+    for tab in tabs.values():
+        tab.close()
+    assert not complaints
+
+
+def until(tab, condition):
+    """Wait until a condition holds in the page; the page's own rules forbid playwright's way, which evaluates text."""
+    for _ in range(200):
+        if tab.evaluate(condition):
+            return
+        tab.wait_for_timeout(25)
+    pytest.fail(f"never: {condition}")
+
+
+def outside(address):
+    return not address.startswith(("file:", "data:", "blob:"))
+
+
+def saved(tab, button):
+    """Return name and text of the file that a button of the page saves."""
+    with tab.expect_download() as download:
+        tab.click(button)
+    return download.value.suggested_filename, download.value.path().read_text()
+
+
+@pytest.mark.parametrize("name", NAMES[1:])  # the hostile one below is the first
+def test_every_chart_is_drawn_and_nothing_is_complained_of_or_asked_for(opened, name):
+    tab = opened(name)
+    for one in CHARTS[name]:
+        assert tab.locator(f"#{one} {MARKS}").count() > 0, one
+        assert tab.locator(f"#{one} .plot[role=img]").get_attribute("aria-labelledby")
+        assert len(tab.locator(f"#{one} figcaption").inner_text()) > 20
+    assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_no_button_of_a_chart_leads_elsewhere(opened):
+    bar = "[...document.querySelectorAll('.modebar-btn')].map((button) => button.dataset.title)"
+    assert set(opened("square").evaluate(bar)) == {"Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+
+
+def test_headings_are_in_order_and_every_id_is_there_once(opened):
+    for name in ("square", "search"):
+        tab = opened(name)
+        levels = tab.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((h) => Number(h.tagName[1]))")
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert max(np.diff(levels)) <= 1
+        ids = tab.evaluate(
+            "[...document.querySelectorAll('[id]')].map((e) => e.id).filter((id) => !id.startsWith('g'))"
+        )
+        assert len(ids) == len(set(ids))
+        named = tab.evaluate("[...document.querySelectorAll('nav a, .skip')].map((a) => a.hash.slice(1))")
+        assert set(named) <= set(ids)
+
+
+def column(tab, number):
+    return tab.evaluate(f"[...document.querySelectorAll('#points tbody tr')].map((r) => r.cells[{number}].innerText)")
+
+
+def test_tables_are_sorted_by_mouse_and_by_keyboard(opened, records):
+    tab = opened("square")
+    heads = tab.locator("#points th button")
+    sorts = lambda: tab.evaluate("[...document.querySelectorAll('#points thead th')].map((h) => h.ariaSort)")  # noqa: E731
+    share = [name.strip() for name in heads.all_inner_texts()].index("share")
+    assert sorts()[share] == "descending"
+    by_share = [float(told.split()[0]) for told in column(tab, share)]
+    assert by_share == sorted(by_share, reverse=True)
+    heads.first.click()
+    assert column(tab, 0) == [str(k) for k in range(len(records.square.catalogue.x))]
+    assert sorts()[0] == "ascending"
+    heads.first.focus()
+    tab.keyboard.press("Enter")
+    assert column(tab, 0)[0] == str(len(records.square.catalogue.x) - 1)
+    assert sorts()[0] == "descending"
+    assert sorts()[share] == "none"
+    assert "Sorted by label" in tab.locator("#said").inner_text()
+    heads.nth(share).focus()
+    tab.keyboard.press("Space")
+    assert sorts()[share] == "descending"
+
+
+def test_a_point_tells_its_label_where_it_is_hovered_over(opened):
+    tab = opened("square")
+    tab.locator("#shares").scroll_into_view_if_needed()
+    mark = tab.locator("#shares .point").first.bounding_box()
+    tab.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
+    tab.wait_for_selector("#shares .hoverlayer .hovertext")
+    assert re.search(r"minimum \d", tab.locator("#shares .hoverlayer").text_content())
+
+
+def test_numbers_of_charts_are_those_of_the_record(opened, records):
+    name, text = saved(opened("square"), "#shares [data-csv]")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    label = [int(row["label"]) for row in rows]
+    shares = records.square.shares
+    assert name == "himmelblau-shares.csv"
+    assert [float(row["share"]) for row in rows] == shares.share[label].tolist()
+    assert [[float(row["low"]), float(row["high"])] for row in rows] == shares.interval[label].tolist()
+    _, text = saved(opened("many"), "#levels [data-csv]")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [float(row["loss"]) for row in rows] == levels_of(records.many).loss.tolist()
+
+
+def test_cells_of_a_map_are_saved_in_rows(opened, records):
+    _, text = saved(opened("cells"), "#basins [data-csv]")
+    corner, *rows = csv.reader(io.StringIO(text))
+    label = records.cells.starts("label")["label"].to_numpy().reshape(30, 40)
+    assert corner[0] == "x2 \\ x1"
+    assert [[int(cell) for cell in row[1:]] for row in rows] == label.T.tolist()
+
+
+def test_rows_of_a_table_are_saved_with_whole_numbers(opened, records):
+    _, text = saved(opened("search"), "#points [data-rows]")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [float(row["loss"]) for row in rows] == records.search.catalogue.loss.tolist()
+
+
+def test_a_figure_is_saved_as_svg_in_light_colours_whatever_the_page_s(opened):
+    tab = opened("square")
+    tab.emulate_media(color_scheme="dark")
+    name, text = saved(tab, "#steps [data-svg]")
+    tab.emulate_media(color_scheme="light")
+    until(tab, f"{INK} == 'rgb(28, 32, 36)'")
+    assert name == "himmelblau-steps.svg"
+    assert text.startswith("<svg")
+    assert "rgb(28, 32, 36)" in text  # ink on white
+
+
+def colours(tab):
+    return tab.evaluate(f"[getComputedStyle(document.body).backgroundColor, {INK}]")
+
+
+def test_dark_changes_page_and_charts_and_back(opened):
+    tab = opened("square")
+    light = colours(tab)
+    tab.emulate_media(color_scheme="dark")
+    until(tab, f"{INK} != '{light[1]}'")
+    dark = colours(tab)
+    assert light == ["rgb(255, 255, 255)", "rgb(28, 32, 36)"]
+    assert dark == ["rgb(20, 23, 26)", "rgb(231, 234, 236)"]
+    tab.emulate_media(color_scheme="light")
+    until(tab, f"{INK} == '{light[1]}'")
+
+
+@pytest.mark.parametrize("name", ["square", "many", "search"])
+def test_a_phone_shows_the_page_without_scrolling_sideways(opened, name):
+    tab = opened(name)
+    tab.set_viewport_size({"width": 390, "height": 844})
+    until(tab, "[...document.querySelectorAll('.plot .main-svg')].every((s) => s.clientWidth < 390)")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert tab.evaluate("[...document.querySelectorAll('.scroll')].every((box) => box.clientWidth <= 390)")
+    tab.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_print_is_light_and_fits_the_paper(opened):
+    tab = opened("square")
+    tab.emulate_media(color_scheme="dark", media="print")
+    widths = "[...document.querySelectorAll('.plot .main-svg')].map((s) => s.clientWidth)"
+    until(tab, f"Math.max(...{widths}) == 680")
+    assert colours(tab) == ["rgb(255, 255, 255)", "rgb(28, 32, 36)"]
+    assert tab.evaluate("getComputedStyle(document.querySelector('.actions')).display") == "none"
+    assert tab.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    tab.emulate_media(color_scheme="light", media="screen")
+
+
+def test_a_hostile_name_is_harmless(opened, records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile") / "run"
+    shutil.copytree(records.line.path, folder)
+    for file in ("summary.json", "config.json"):
+        store.write_json(folder / file, store.read_json(folder / file) | {"name": HOSTILE})
+    tab = opened("hostile", report(folder))
+    assert tab.locator("h1").text_content() == HOSTILE
+    assert tab.locator("b[onclick]").count() == 0
+    for one in CHARTS["line"]:
+        assert tab.locator(f"#{one} {MARKS}").count() > 0, one

@@ -35,7 +35,7 @@ def _plane(record: Record) -> Chart:
     return Chart(
         name="landscape",
         title="The loss and the critical points met",
-        caption=f"{told}. Numbers are labels, shapes are kinds; each minimum has its own colour in all charts. {away}",
+        caption=f"{told}. {look.legend(record, rows)} {away}",
         alt=f"A contour map of the loss over the box with {_counts(record, rows)}. {_where(record, rows)}",
         figure=figure([maps.contours(record), *paths, *marks], **maps.axes(shown, maps.BELOW)),
         numbers=Cells(0, "x2 \\ x1", "customdata"),

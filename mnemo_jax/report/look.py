@@ -101,6 +101,14 @@ def _kind(
     return [drawn | more, key | {"legendgroup": legend, "hoverinfo": "skip"} | more]
 
 
+def legend(record: Results, rows: np.ndarray) -> str:
+    """Return in words what labels, shapes and colours of the points ``rows`` on a map mean."""
+    if not len(rows):
+        return ""
+    numbers = "Numbers are labels, shapes are kinds" if len(rows) <= TOLD else "Shapes are kinds"
+    return numbers + ("; each minimum has its own colour in all charts." if hues(record) else ".")
+
+
 def sides(at: np.ndarray) -> list[str]:
     """Return on which side of each of few points ``[n, 2]`` its label is furthest from all other points and labels."""
     place = WIDTH * (at - at.min(axis=0, initial=0.0)) / (np.ptp(at, axis=0) + 1e-300) if len(at) else at

@@ -118,9 +118,9 @@ def drawn(found: CriticalPoints) -> list[dict[str, Any]]:
     y: list[float | None] = []
     for saddle, pair in zip(ways.saddle, ways.minima, strict=True):
         for minimum in pair[pair >= 0]:
-            for line in images(at[saddle], at[minimum], edge, period):
-                x += [*digits(line[:, 0]), None]
-                y += [*digits(line[:, 1]), None]
+            for image in images(at[saddle], at[minimum], edge, period):
+                x += [*digits(image[:, 0]), None]
+                y += [*digits(image[:, 1]), None]
     line = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": "var(--path)", "width": 1.4}}
     return [line | {"name": "pathways", "hoverinfo": "skip", "legendrank": 1001}] if x else []
 

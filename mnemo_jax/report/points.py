@@ -1,5 +1,6 @@
 """The critical points that a search found: over the loss, and their index against their loss."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from mnemo_jax.figures import where, words
 from mnemo_jax.figures.index import MANY, correlation, means
 from mnemo_jax.found import CriticalPoints
-from mnemo_jax.report import catalogue, look, maps, pathways
+from mnemo_jax.report import catalogue, look, maps, pathways, projection
 from mnemo_jax.report.chart import Cells, Chart, digits, figure
 from mnemo_jax.report.landscape import curve_of, limits, within
 from mnemo_jax.report.table import Cell, Column, Table
@@ -15,6 +16,7 @@ from mnemo_jax.tables import KINDS, tidy, word
 from mnemo_jax.types import Kind
 
 ROWS = 200  # of the catalogue
+BINS = 60  # of losses, and of indices at most, where many points are counted
 
 
 def points(found: CriticalPoints) -> Chart | None:
@@ -30,7 +32,8 @@ def _plane(found: CriticalPoints) -> Chart:
     return Chart(
         name="landscape",
         title="The loss and its critical points",
-        caption=f"Contours of the loss, closer together for low values. {words.box(found)} Numbers are labels.{led}",
+        caption=f"Contours of the loss, closer together for low values. {words.box(found)} "
+        f"{look.legend(found, rows)}{led}",
         alt=f"A contour map of the loss over the box. {words.box(found)}",
         figure=figure(
             [maps.contours(found), *ways, *look.marks(found, rows, x[rows, 0], x[rows, 1])],
@@ -71,21 +74,38 @@ def index(found: CriticalPoints) -> Chart | None:
     rank = correlation(loss, share)
     told = f" Spearman's rank correlation is {words.number(rank, 3)}." if np.isfinite(rank) else ""
     mean = _means(loss, share) if len(rows) >= MANY else []
+    many = len(rows) > projection.MOST
+    marks, numbers = _counted(loss, share, dim) if many else _single(found, rows, loss, share)
+    mark = "points counted in bins of the loss" if many else "a mark a point"
     return Chart(
         name="index",
         title="Index against loss",
-        caption=f"The part of the Hessian's eigenvalues that are negative, by the loss of the point; a mark a point. "
+        caption=f"The part of the Hessian's eigenvalues that are negative, by the loss of the point; {mark}. "
         f"{words.box(found)}{told}{' Line: means over bins of the loss.' if mean else ''}",
         alt=f"{len(rows):,} critical points by loss and index.{told}",
         figure=figure(
-            [*look.marks(found, rows, loss, share, told=0), *mean],
+            [*marks, *mean],
             xaxis={"title": {"text": "loss of the critical point"}},
             yaxis={"title": {"text": "index / dimension"}, "range": [-0.06, 1.06]}
             | ({"tickvals": (np.arange(dim + 1) / dim).tolist(), "tickformat": ".3~g"} if dim <= 10 else {}),
         ),
-        numbers={"label": rows, "loss": loss, "index": table.index[rows], "kind": [KINDS[k] for k in table.kind[rows]]},
+        numbers=numbers,
         height=400,
     )
+
+
+def _single(
+    found: CriticalPoints, rows: np.ndarray, loss: np.ndarray, share: np.ndarray
+) -> tuple[list[dict[str, Any]], Mapping[str, Any] | Cells]:
+    kinds = [KINDS[kind] for kind in found.catalogue.kind[rows]]
+    numbers = {"label": rows, "loss": loss, "index": found.catalogue.index[rows], "kind": kinds}
+    return look.marks(found, rows, loss, share, told=0), numbers
+
+
+def _counted(loss: np.ndarray, share: np.ndarray, dim: int) -> tuple[list[dict[str, Any]], Mapping[str, Any] | Cells]:
+    edges = (np.arange(min(dim, BINS) + 2) - 0.5) / min(dim, BINS)
+    count, x, y = np.histogram2d(loss, share, [np.linspace(loss.min(), loss.max(), BINS + 1), edges])
+    return [projection.cells(count, x, y)], Cells(0, "index / dimension \\ loss")
 
 
 def _means(loss: np.ndarray, share: np.ndarray) -> list[dict[str, Any]]:
@@ -125,7 +145,7 @@ def table(found: CriticalPoints) -> Table | None:
     more = f"The {len(listed):,} of lowest loss, of {size:,}; catalogue.parquet in the record has all."
     return Table(
         name="points",
-        caption="Critical points",
+        caption="The catalogue",
         columns=columns,
         rows=[_row(found, p, orbits) for p in listed],
         note=more if size > len(listed) else "",

@@ -46,7 +46,8 @@ def points(record: Results) -> Chart | None:
     at = (x - plane.origin) @ plane.axes.T
     many = len(x) > MOST
     traces, numbers = (_counted if many else _single)(record, at)
-    how = f"{len(x):,} points counted in cells, the {TOP} of most starts marked" if many else "A mark for each point"
+    which = "of most starts" if isinstance(record, Record) else "of lowest loss"
+    how = f"{len(x):,} points counted in cells, {TOP} {which} marked" if many else "A mark for each point"
     return Chart(
         name="projection",
         title="The critical points on their principal components",
@@ -73,7 +74,12 @@ def _by_loss(record: Results, trace: dict[str, Any]) -> dict[str, Any]:
         return trace
     loss = record.catalogue.loss[record.catalogue.kind == Kind.MINIMUM]
     steps = colours.levels(loss, 12)
-    bar = {"title": {"text": "loss"}, "tickvals": list(range(0, len(steps), 3)), "outlinewidth": 0, "thickness": 9}
+    bar = {
+        "title": {"text": "loss", "font": {"size": 12}},
+        "tickvals": list(range(0, len(steps), 3)),
+        "outlinewidth": 0,
+        "thickness": 9,
+    }
     bar["ticktext"] = [words.number(float(v), 3, record.dust) for v in steps[::3]]
     scale = {"colorscale": theme.heights(), "cmin": 0, "cmax": 1.2 * (len(steps) - 1), "colorbar": bar}
     height = digits(np.interp(loss, steps, np.arange(len(steps))), 4)
@@ -82,18 +88,22 @@ def _by_loss(record: Results, trace: dict[str, Any]) -> dict[str, Any]:
 
 def _counted(record: Results, at: np.ndarray) -> tuple[list[dict[str, Any]], Cells]:
     count, x, y = np.histogram2d(at[:, 0], at[:, 1], CELLS)
-    cells = {
+    order = np.argsort(-record.shares.count if isinstance(record, Record) else record.catalogue.loss, kind="stable")
+    top = order[:TOP]
+    return [cells(count, x, y), *look.marks(record, top, at[top, 0], at[top, 1], told=0)], Cells(0, "pc2 \\ pc1")
+
+
+def cells(count: np.ndarray, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Return numbers of points ``[n, m]`` in cells with edges ``x [n + 1], y [m + 1]``; empty ones are left out."""
+    return {
         "type": "heatmap",
         "x": digits((x[1:] + x[:-1]) / 2),
         "y": digits((y[1:] + y[:-1]) / 2),
         "z": [[int(n) or None for n in row] for row in count.T],
         "colorscale": [[p, colour] for (p, _), (_, colour) in zip(theme.heights(), theme.heights()[::-1], strict=True)],
-        "colorbar": {"title": {"text": "points"}},
+        "colorbar": {"title": {"text": "points", "font": {"size": 12}}},
         "hovertemplate": "%{z} points<extra></extra>",
     }
-    order = np.argsort(-record.shares.count if isinstance(record, Record) else record.catalogue.loss, kind="stable")
-    top = order[:TOP]
-    return [cells, *look.marks(record, top, at[top, 0], at[top, 1], told=0)], Cells(0, "pc2 \\ pc1")
 
 
 def ends(record: Record) -> Chart | None:
@@ -105,6 +115,7 @@ def ends(record: Record) -> Chart | None:
     plane, label = principal(x), labels_of(table)
     at = (matrix(table["x"]) - plane.origin) @ plane.axes.T
     own = look.hues(record)
+    colours_of = "in the colour of the label reached" if own else "blue at a point of the catalogue"
     told = [f"label {k}" if k >= 0 else "no label" for k in label.tolist()]
     colour = ["var(--none)" if k < 0 else own.get(k, theme.hue(4)) for k in label.tolist()]
     drawn = {
@@ -120,7 +131,7 @@ def ends(record: Record) -> Chart | None:
     return Chart(
         name="ends",
         title="End points on the same axes",
-        caption=f"Where {words.several(len(at), 'descent')} ended, in the colour of the label reached; grey: none.",
+        caption=f"Where {words.several(len(at), 'descent')} ended, {colours_of}; grey: no label.",
         alt=f"{int(np.sum(label >= 0)):,} of {len(at):,} end points lie at points of the catalogue.",
         figure=figure([drawn], **_axes(plane)),
         numbers={"start": np.arange(len(at)), "label": label, "pc1": at[:, 0], "pc2": at[:, 1]},

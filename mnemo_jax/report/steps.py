@@ -22,6 +22,7 @@ COLOURS = {
     "escaped": "var(--hue-5)",
     "non_finite": "var(--quiet)",
 }
+FEW = 10  # steps that have a tick each
 PARTS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -49,7 +50,7 @@ def steps(record: Record) -> Chart | None:
             xaxis=_axis(edges, wide) | {"anchor": "y2" if rows else "y"},
             yaxis={"title": {"text": share}, "ticksuffix": " %", "rangemode": "tozero", "domain": [floor, 1.0]},
             yaxis2={"title": {"text": "label"}, "type": "category", "autorange": "reversed", "showgrid": False}
-            | {"domain": [0.0, floor - 0.06 if rows else 0.0], "ticks": ""},
+            | {"domain": [0.0, floor - 0.06 if rows else 0.0], "ticks": "", "tickmode": "linear", "dtick": 1},
         ),
         numbers={"from": np.ceil(edges[:-1]), "to": np.floor(edges[1:])} | counts,
         height=330 + (40 + 22 * len(rows)) * bool(rows),
@@ -96,8 +97,9 @@ def _histogram(counts: dict[str, np.ndarray], edges: np.ndarray, total: int, wid
 
 
 def _axis(edges: np.ndarray, wide: bool) -> dict[str, Any]:
-    axis = {"title": {"text": "steps"}}
+    axis: dict[str, Any] = {"title": {"text": "steps"}}
     if not wide:
+        axis |= {"dtick": 1} if np.ptp(edges) <= FEW else {}  # no ticks between whole steps
         return axis | {"range": [float(edges[0]), float(edges[-1])], "tickformat": ",~s" if edges[-1] > 1e5 else ",d"}
     ends = np.log10(edges[[0, -1]])
     return axis | {

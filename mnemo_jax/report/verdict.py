@@ -42,7 +42,7 @@ def facts(record: Record) -> list[Fact]:
     converged = summary["outcomes"][name]
     told.append(Fact(name, f"{percent(converged / summary['starts'])} %", f"{converged:,} starts"))
     unseen = summary["unseen"]
-    if unseen["mass"] is not None:
+    if unseen["mass"] is not None and shares.count.any():
         told.append(Fact("unseen mass", f"{percent(unseen['mass'])} %", look.between(*unseen["interval"])))
     return told
 
@@ -78,7 +78,7 @@ ENDED = {
 
 def _unseen(record: Record) -> str:
     unseen = record.summary["unseen"]
-    if unseen["mass"] is None:
+    if unseen["mass"] is None or not record.shares.count.any():
         return "what no start reached is not estimated"
     high = percent(unseen["interval"][1])
     if unseen["mass"] == 0:

@@ -10,9 +10,9 @@
   const BESIDE = 72; // pixels beside the area of a map, as in the style sheet
   const coarse = matchMedia("(pointer: coarse)").matches;
   const config = {
-    responsive: true, displaylogo: false, showLink: false, plotlyServerURL: "", topojsonURL: "",
+    responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", topojsonURL: "",
     showTips: false, displayModeBar: coarse ? false : "hover",
-    modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d", "sendDataToCloud"],
+    modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d", "sendChartToCloud"],
   };
 
   const number = (value) => value === null || typeof value === "number";
