@@ -10,10 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 import mnemo_jax as mnemo
-from mnemo_jax import losses
+from experiments.lesson import fields as fields_
 
-FIELD = {"dim": 2, "order": 2, "terms": 8}
-SEEKING = mnemo.Seeking(count=256, along=0, heights=0, rounds=1)
 SMALL = 1e-10  # of the gradient's scale
 
 
@@ -44,15 +42,9 @@ def measure(*, asks: str, fields: int, seed: int, out: Path, kinds: tuple[str, s
     )
 
 
-def search(number: int, seed: int, out: Path) -> mnemo.CriticalPoints:
-    """Return the critical points of one field."""
-    made = losses.build("random_trigonometric", FIELD | {"seed": seed * 1000 + number})
-    return mnemo.find_critical_points(made, seeking=SEEKING, seed=seed, name=f"field-{number}", out=out)
-
-
 def searches(number: int, seed: int, out: Path) -> Found:
     """Return the searches of one field that arrived at a critical point."""
-    found = search(number, seed, out)
+    found = fields_.search(number, seed, out)
     table = found.searches().to_pandas().dropna(subset=["label"])
     label = table["label"].astype(int).to_numpy()
     points = found.catalogue
@@ -65,7 +57,7 @@ def of_fields(asks: str, fields: int, seed: int, out: Path) -> mnemo.Measurement
     """Return which fields have minima, saddles and maxima with a gradient of zero, or indices that add up to 0."""
     value, sizes = [], []
     for i in range(fields):
-        found = search(i, seed, out)
+        found = fields_.search(i, seed, out)
         points, scale = found.catalogue, found.summary["scales"]["gradient"]
         still = points.kind[points.gradient <= SMALL * scale]
         sizes.append(np.bincount(points.kind, minlength=5))

@@ -6,12 +6,10 @@ from pathlib import Path
 import numpy as np
 
 import mnemo_jax as mnemo
+from experiments.lesson import fields as fields_
 from experiments.lesson import polynomials
-from mnemo_jax import losses
 
 DEGREE, HALF = 6, 1.5
-FIELD = {"dim": 2, "order": 2, "terms": 8}
-AROUND = 256  # neighbours looked at in the plane
 STEP = 1e-6  # to neighbours on the line, where no critical point is near
 SEEKING = mnemo.Seeking(count=64, along=0, heights=0, rounds=0)
 
@@ -84,31 +82,15 @@ def roots_found(c: np.ndarray, number: int, seed: int, out: Path) -> np.ndarray:
 
 
 def one_field(number: int, seed: int, out: Path) -> tuple[np.ndarray, ...]:
-    """Return the same of a random field in the plane; the smallest eigenvalue stands for the curvature.
-
-    Neighbours are so near that the field's third derivatives, whose bound is known, cannot outweigh its curvature.
-    """
-    made = losses.build("random_trigonometric", FIELD | {"seed": seed * 1000 + number})
-    search = mnemo.Seeking(count=256, along=0, heights=0, rounds=0)
-    points = mnemo.find_critical_points(made, seeking=search, seed=seed, name=f"field-{number}", out=out).catalogue
+    """Return the same of a random field in the plane; the smallest eigenvalue stands for the curvature."""
+    points = fields_.search(number, seed, out).catalogue
     rows = np.flatnonzero(points.nullity == 0)
-    waves, heights, phases = (made.args[key] for key in ("frequencies", "amplitudes", "phases"))
-    third = np.sum(np.abs(heights) * np.linalg.norm(waves, axis=1) ** 3)
-    weak = np.min(np.abs(points.eigenvalues[rows]), axis=1)
-    angle = np.linspace(0, 2 * np.pi, AROUND, endpoint=False)
-    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    near = points.x[rows, None] + (weak / third)[:, None, None] * ring
-    rise = _field(near, waves, heights, phases) - _field(points.x[rows], waves, heights, phases)[:, None]
-    up, down = np.all(rise > 0, axis=1), np.all(rise < 0, axis=1)
     bend = points.eigenvalues[rows]
+    rise, away = fields_.rises(number, seed, points.x[rows], bend)
+    up, down = np.all(rise > 0, axis=1), np.all(rise < 0, axis=1)
     agrees = np.where(np.all(bend > 0, axis=1), up, np.where(np.all(bend < 0, axis=1), down, ~up & ~down))
     name = np.array([f"field {number}, point {i}" for i in rows], dtype=object)
-    return bend[:, 0], agrees, rise.mean(axis=1) / (weak / third) ** 2, name, np.array([len(points.x) - len(rows)])
-
-
-def _field(x: np.ndarray, waves: np.ndarray, heights: np.ndarray, phases: np.ndarray) -> np.ndarray:
-    """Return the field at points ``[..., 2]`` in the widest precision there is."""
-    return np.cos(x.astype(np.longdouble) @ waves.T + phases) @ heights
+    return bend[:, 0], agrees, rise.mean(axis=1) / away**2, name, np.array([len(points.x) - len(rows)])
 
 
 def told(*columns: tuple[np.ndarray, ...]) -> mnemo.Measurement:
@@ -127,8 +109,8 @@ def neighbours(bend: np.ndarray, rise: np.ndarray) -> mnemo.Illustration:
         x="second derivative, or smallest eigenvalue of the Hessian",
         y="mean rise to the neighbours, by distance squared",
         series=(
-            mnemo.Series(name="f'' > 0", x=bend[bend > 0][:1000], y=rise[bend > 0][:1000].astype(float), kind="marks"),
-            mnemo.Series(name="f'' < 0", x=bend[bend < 0][:1000], y=rise[bend < 0][:1000].astype(float), kind="marks"),
+            mnemo.Series(name="f'' > 0", x=bend[bend > 0][:1000], y=rise[bend > 0][:1000], kind="marks"),
+            mnemo.Series(name="f'' < 0", x=bend[bend < 0][:1000], y=rise[bend < 0][:1000], kind="marks"),
         ),
     )
 
