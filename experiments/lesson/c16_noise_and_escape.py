@@ -85,7 +85,9 @@ def _medians(name: str, left: list[np.ndarray]) -> mnemo.Series:
 
 def _batches(*, loss: str, width: float = BATCH_WIDTH, **given: Any) -> mnemo.Measurement:
     """From a cloud around the saddle of a loss with data: batches against the whole gradient."""
-    noisy, plain = (_left(LOSSES[loss](), noise, width, **given) for noise in ({"kind": "minibatch", "size": BATCH}, {}))
+    noisy, plain = (
+        _left(LOSSES[loss](), noise, width, **given) for noise in ({"kind": "minibatch", "size": BATCH}, {})
+    )
     names = (f"batches of {BATCH}", "all data")
     picture = mnemo.Illustration(
         title="Share of descents that have left a saddle, on batches and on all data",
