@@ -1,6 +1,7 @@
 """Is it noise that makes descents leave saddles? Every start is followed with and without it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ BATCH, BATCH_RATE, BATCH_WIDTH = 8, 0.05, 1e-4
 ARMS = ("with noise", "without noise")
 
 
-def measure(*, place: str, starts: int, seed: int, out: Path, **args: Any) -> mnemo.Measurement:
+def measure(*, place: str, starts: int, seed: int, out: Path, picture: bool = True, **args: Any) -> mnemo.Measurement:
     """Return when each start had left the saddle with noise (``value``) and without (``other``), or whether."""
-    return PLACES[place](starts=starts, seed=seed, out=out, **args)
+    found = PLACES[place](starts=starts, seed=seed, out=out, **args)
+    return found if picture else replace(found, illustrations=())
 
 
 def _cloud(*, width: float, noise: float = NOISE, **given: Any) -> mnemo.Measurement:

@@ -49,7 +49,7 @@ def measure(
             [at >= 0 and one[at:].min() < (1 - DROP) * one[at] for at, one in zip(fired, looks, strict=True)]
         )
         note = _note(landscape, paths[:, ::EVERY], fired, false)
-        drawn = [_picture(landscape, paths[_typical(looks, fired)], f"scale {scale:g}")] if picture else []
+        drawn = [_picture(landscape, paths[_typical(fired)], f"scale {scale:g}")] if picture else []
     value = false if asks == "false alarm" else fired >= 0
     return mnemo.Measurement(value=value, note=note, illustrations=tuple(drawn))
 
@@ -118,7 +118,7 @@ def _note(landscape: mnemo.Landscape, x: np.ndarray, fired: np.ndarray, false: n
     )
 
 
-def _typical(looks: np.ndarray, fired: np.ndarray) -> int:
+def _typical(fired: np.ndarray) -> int:
     """Return the start whose alarm has the median time, the first where none has one."""
     rows = np.flatnonzero(fired >= 0)
     return int(rows[np.argsort(fired[rows], kind="stable")[len(rows) // 2]]) if len(rows) else 0
