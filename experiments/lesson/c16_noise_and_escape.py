@@ -1,6 +1,7 @@
 """Is it noise that makes descents leave saddles? Every start is followed with and without it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ BATCH, BATCH_RATE, BATCH_WIDTH = 8, 0.05, 1e-4
 ARMS = ("with noise", "without noise")
 
 
-def measure(*, place: str, starts: int, seed: int, out: Path, **args: Any) -> mnemo.Measurement:
+def measure(*, place: str, starts: int, seed: int, out: Path, picture: bool = True, **args: Any) -> mnemo.Measurement:
     """Return when each start had left the saddle with noise (``value``) and without (``other``), or whether."""
-    return PLACES[place](starts=starts, seed=seed, out=out, **args)
+    found = PLACES[place](starts=starts, seed=seed, out=out, **args)
+    return found if picture else replace(found, illustrations=())
 
 
 def _cloud(*, width: float, noise: float = NOISE, **given: Any) -> mnemo.Measurement:
@@ -85,7 +87,9 @@ def _medians(name: str, left: list[np.ndarray]) -> mnemo.Series:
 
 def _batches(*, loss: str, width: float = BATCH_WIDTH, **given: Any) -> mnemo.Measurement:
     """From a cloud around the saddle of a loss with data: batches against the whole gradient."""
-    noisy, plain = (_left(LOSSES[loss](), noise, width, **given) for noise in ({"kind": "minibatch", "size": BATCH}, {}))
+    noisy, plain = (
+        _left(LOSSES[loss](), noise, width, **given) for noise in ({"kind": "minibatch", "size": BATCH}, {})
+    )
     names = (f"batches of {BATCH}", "all data")
     picture = mnemo.Illustration(
         title="Share of descents that have left a saddle, on batches and on all data",

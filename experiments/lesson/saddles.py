@@ -75,6 +75,6 @@ def curve(name: str, steps: np.ndarray, budget: float, scale: float = 1.0) -> mn
 def law(name: str, escapes: mnemo.Escapes, scale: float = 1.0) -> mnemo.Series:
     """Return the share that has left by each step, or by ``scale`` times it, by the law of escape."""
     left = 1.0 - escapes.law.survival
-    first = int(np.searchsorted(left, 1e-3))
+    first = min(int(np.searchsorted(left, 1e-3)), len(left) - 1)
     at = np.unique(np.linspace(first, len(left) - 1, DRAWN).astype(int))
     return mnemo.Series(name=name, x=scale * at, y=left[at], kind="law")
