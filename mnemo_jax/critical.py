@@ -17,6 +17,8 @@ from mnemo_jax.types import Either, Kind
 PROBES = 8  # fixed random directions that look for kinks and bound third derivatives
 KINK_STEP = 1e-6  # half-distance of the wider of the two gradient differences, in box lengths
 TILE = (64, 4096)  # points judged at once on a CPU device and on others
+WIDE = 32  # coordinates from which a CPU judges one point after the other: matrices of many leave its caches
+WIDE_TILE = 8
 SPREAD = 8  # tiles per device from which more than one device judges
 KINK_SHRINK = 32.0
 """A smooth gradient's difference shrinks with the distance; one across a kink does not."""
@@ -179,8 +181,10 @@ def _judged(x0: Array, near: Array, args: Args, scales: Scales, *, loss: Loss) -
     return classify(polish(x0, args, scales, near, loss=loss), args, scales, loss=loss)
 
 
-@partial(jax.jit, static_argnames=("loss", "one"))
-def _tile(points: tuple[Array, ...], args: Args, scales: Scales, *, loss: Loss, one: Any) -> Point:
+@partial(jax.jit, static_argnames=("loss", "one", "apart"))
+def _tile(points: tuple[Array, ...], args: Args, scales: Scales, *, loss: Loss, one: Any, apart: bool) -> Point:
+    if apart:
+        return jax.lax.map(lambda p: one(*p, args, scales, loss=loss), points)
     return jax.vmap(lambda *p: one(*p, args, scales, loss=loss))(*points)
 
 
@@ -188,7 +192,8 @@ def _in_tiles(
     one: Any, points: tuple[np.ndarray, ...], args: Args, scales: Scales, loss: Loss, devices: Devices
 ) -> Point:
     """Map over points in tiles of one fixed shape, so that a point's numbers do not depend on its company."""
-    number, size = len(points[0]), TILE[devices.platform != "cpu"]
+    number, apart = len(points[0]), devices.platform == "cpu" and points[0].shape[1] >= WIDE
+    size = WIDE_TILE if apart else TILE[devices.platform != "cpu"]
     if not number:
         return _none(points[0].shape[1])
     begins = np.arange(0, number, size)
@@ -197,7 +202,7 @@ def _in_tiles(
 
     def work(part: int) -> list[Point]:
         rows = [np.minimum(np.arange(begin, begin + size), number - 1) for begin in begins[part::share]]
-        done = (_tile(tuple(p[r] for p in points), args, scales, loss=loss, one=one) for r in rows)
+        done = (_tile(tuple(p[r] for p in points), args, scales, loss=loss, one=one, apart=apart) for r in rows)
         return [Point(*map(np.asarray, tile)) for tile in done]  # one at a time: see devices.py
 
     parts = [future.result() for future in devices.each(work, range(share))]

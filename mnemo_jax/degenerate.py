@@ -124,7 +124,7 @@ def along_null_space(
     """
     try:
         order, sign = _look(x, zero, step, args, scales, loss=loss, number=1 if single else DIRECTIONS)
-    except NotImplementedError:
+    except (NotImplementedError, jax.errors.UnexpectedTracerError):  # the latter from derivatives of one's own
         return None
     return Along(np.asarray(order), np.asarray(sign))
 

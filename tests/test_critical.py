@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mnemo_jax import critical
 from mnemo_jax.calculus import Loss
 from mnemo_jax.critical import judge, settle
 from mnemo_jax.degenerate import along_null_space, kinds
@@ -195,3 +196,34 @@ def test_walk_stops_where_the_floor_ends():
     reached = np.asarray(points)[np.asarray(good)]
     assert reached[:, 0].max() < 0.02
     assert reached[:, 0].min() < -5
+
+
+def test_one_point_after_the_other_gives_what_all_together_give(devices, monkeypatch):
+    def loss(x):
+        return jnp.sum((x**2 - 1.0) ** 2) + 0.1 * jnp.sum(x[1:] * x[:-1])
+
+    draw = np.random.default_rng(0)
+    points = draw.choice([-1.0, 0.0, 1.0], (11, 33)) + 1e-3 * draw.normal(size=(11, 33))
+    apart = judged(loss, points, devices, near=False)
+    monkeypatch.setattr(critical, "WIDE", 1000)
+    together = judged(loss, points, devices, near=False)
+    assert apart.index.tolist() == together.index.tolist()
+    assert apart.left.tolist() == together.left.tolist()
+    np.testing.assert_allclose(apart.x, together.x, atol=1e-13)
+    np.testing.assert_allclose(apart.eigenvalues, together.eigenvalues, atol=1e-11)
+
+
+def test_losses_that_bring_their_own_derivatives_stay_undecided(devices):
+    @jax.custom_jvp
+    def flat(y):
+        return jnp.where(y > 0, y**4, y**4)
+
+    flat.defjvp(lambda primals, tangents: (flat(*primals), 4 * primals[0] ** 3 * tangents[0]))
+
+    def loss(x):
+        return x[0] ** 2 + flat(x[1])
+
+    found = judged(loss, [[0.0, 0.0]], devices)
+    assert found.kind[0] == Kind.DEGENERATE
+    given = (found.x, found.zero, found.step, {}, scales())
+    assert along_null_space(*given, loss=Loss(loss, None, False), single=True) is None

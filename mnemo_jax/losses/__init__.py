@@ -24,6 +24,7 @@ from mnemo_jax.losses.power import power
 from mnemo_jax.losses.quadratic import quadratic
 from mnemo_jax.losses.random_trigonometric import random_trigonometric
 from mnemo_jax.losses.rastrigin import rastrigin
+from mnemo_jax.losses.relu_teacher import relu_teacher
 from mnemo_jax.losses.rosenbrock import rosenbrock
 from mnemo_jax.losses.six_hump_camel import six_hump_camel
 from mnemo_jax.losses.strict_saddle import strict_saddle
@@ -47,6 +48,7 @@ _BUILDERS = (
     quadratic,
     random_trigonometric,
     rastrigin,
+    relu_teacher,
     rosenbrock,
     six_hump_camel,
     strict_saddle,

@@ -20,6 +20,7 @@ VARIANTS = {
     "quadratic": [{"dim": 5, "condition": 1000.0}, {"curvatures": [3.0, 1.0, 2.0]}],
     "random_trigonometric": [{"dim": 3, "order": 3, "seed": 7}],
     "rastrigin": [{"dim": 1}, {"dim": 5}],
+    "relu_teacher": [{"students": 1, "teachers": 1}, {"students": 4, "teachers": 3}],
     "rosenbrock": [{"dim": 4}, {"dim": 30}],
     "strict_saddle": [{"dim": 4, "index": 2}],
     "styblinski_tang": [{"dim": 4}, {"dim": 7}],

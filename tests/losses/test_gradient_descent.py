@@ -11,7 +11,7 @@ from mnemo_jax import losses
 
 TOLERANCE = 1e-6
 # Most steps a descent may take; the flat ones are flat by design.
-STEPS = {"rosenbrock": 300_000, "goldstein_price": 200_000, "power": 100_000}
+STEPS = {"rosenbrock": 300_000, "goldstein_price": 200_000, "power": 100_000, "relu_teacher": 40_000}
 DEFAULT_STEPS = 10_000
 # Unbounded below: descents leave, whatever the learning rate.
 UNBOUNDED = ("strict_saddle", "monkey_saddle")
