@@ -365,6 +365,12 @@ class TestVerdicts:
         assert sensitivity([at(0, 1), at(0, 1)], [ABOVE, BELOW], [], True) == []
 
 
+@pytest.fixture(autouse=True)
+def _devices_are_there(monkeypatch):
+    """A process of tests has its devices already."""
+    monkeypatch.setattr("mnemo_jax.cli._start_jax", lambda _: "cpu")
+
+
 @pytest.fixture
 def coins(tmp_path, monkeypatch, request):
     """A folder of one claim with its experiment beside it, as a researcher would have them."""

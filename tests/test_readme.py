@@ -9,11 +9,14 @@ import typer
 
 import mnemo_jax
 from mnemo_jax import config
+from mnemo_jax.claims.claim import read_set
 from mnemo_jax.cli import app
 from mnemo_jax.figures import SEARCH_FIGURES, graph, tree
+from mnemo_jax.losses.function import from_path
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+CLAIMS = ("claims", "lesson")  # folders of configs that hold claims, no runs
 COMMANDS = set(typer.main.get_command(app).commands)
 
 
@@ -45,7 +48,16 @@ def test_configs_parse():
     for text in blocks("toml"):
         config.plan(config.parse(tomllib.loads(text), "README.md"), "README.md", "cpu")
     for path in (ROOT / "configs").glob("**/*.toml"):
-        config.plan(config.read(path), str(path), "cpu")
+        if path.parent.name not in CLAIMS:
+            config.plan(config.read(path), str(path), "cpu")
+
+
+@pytest.mark.parametrize("folder", CLAIMS)
+def test_claims_parse_and_name_experiments_that_are_there(folder, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    _, claims = read_set(ROOT / "configs" / folder)
+    for claim in claims:
+        assert callable(from_path(claim.experiment))
 
 
 def test_ci_finds_the_second_command():
