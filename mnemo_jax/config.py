@@ -107,17 +107,26 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         UserError: file or override, key and value of the first mistake, and what would be right.
     """
+    table = read_toml(path)
+    for override in sorted(overrides, key=lambda text: not text.startswith("starts.kind")):
+        _override(table, override)
+    return parse(table, str(path), overrides)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the table in a TOML file.
+
+    Raises:
+        UserError: there is no such file, or it is not TOML.
+    """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: is not TOML: {error}") from error
-    for override in sorted(overrides, key=lambda text: not text.startswith("starts.kind")):
-        _override(table, override)
-    return parse(table, str(path), overrides)
 
 
 def parse(table: Mapping[str, Any], source: str, overrides: Sequence[str] = ()) -> Config:

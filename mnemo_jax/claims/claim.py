@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from mnemo_jax.claims.estimands import ESTIMANDS, PAIRED
 from mnemo_jax.claims.verdict import Result, Rule, Verdict
-from mnemo_jax.config import STRICT, sentence
+from mnemo_jax.config import STRICT, read_toml, sentence
 from mnemo_jax.errors import UserError, did_you_mean
 
 SET = "set.toml"
@@ -202,7 +201,7 @@ def read_set(folder: Path) -> tuple[Set, list[Claim]]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of claims")
-    claims = sorted((read(path) for path in sorted(folder.glob("*.toml")) if path.name != SET), key=_order)
+    claims = sorted((_parsed(Claim, path) for path in sorted(folder.glob("*.toml")) if path.name != SET), key=_order)
     if not claims:
         raise UserError(f"{folder}: holds no claims; write one as a .toml file")
     path = folder / SET
@@ -238,23 +237,10 @@ def _order(claim: Claim) -> tuple[str, int, str]:
     return letters, int(claim.id[len(letters) :] or 0), claim.id
 
 
-def read(path: Path) -> Claim:
-    """Return the claim in a file.
-
-    Raises:
-        UserError: file, key and value of the first mistake.
-    """
-    return _parsed(Claim, path)
-
-
 def _parsed(kind: Any, path: Path) -> Any:
+    words = json.dumps(read_toml(path), default=str)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: is not TOML: {error}") from error
+        return TypeAdapter(kind).validate_json(words, strict=True)
     except ValidationError as error:
         raise UserError(f"{path}: {_said(sentence(error, {'$defs': {}} | TypeAdapter(kind).json_schema()))}") from error
 

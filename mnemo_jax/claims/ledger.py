@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from mnemo_jax import store
@@ -59,9 +58,7 @@ def keep(folder: Path, number: int, part: Regime | Control, found: Measurement) 
     path = _path(folder, number, part)
     words = {"note": found.note, "illustrations": [asdict(_thinned(one)) for one in found.illustrations]}
     store.write_json(path.with_suffix(".json"), words)
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({name: pa.array(column) for name, column in columns.items()}), sink, compression="zstd")
-    store.write_bytes(path, sink.getvalue().to_pybytes())
+    store.write_table(path, pa.table(columns))
 
 
 def kept(folder: Path, number: int, part: Regime | Control) -> Kept | None:
@@ -69,7 +66,7 @@ def kept(folder: Path, number: int, part: Regime | Control) -> Kept | None:
     path = _path(folder, number, part)
     if not path.exists():
         return None
-    table = pq.read_table(path)
+    table = store.read_table(path)
     columns = {name: table[name].to_numpy() if name in table.column_names else None for name in COLUMNS}
     case = columns.pop("case")
     words = store.read_json(path.with_suffix(".json"))
