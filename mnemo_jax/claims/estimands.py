@@ -64,9 +64,11 @@ def _share(rows: Rows, level: float) -> Estimate:
     hit = (rows.value != 0) & rows.valid
     bounds = (float(hit.mean()), float((hit | ~rows.valid).mean()))
 
+    error = 0.0 if rows.cluster is None else _error_of_share(hit, rows.cluster)
+
     def interval(confidence: float) -> tuple[float, float]:
         if rows.cluster is not None:
-            return _exact(float(hit.mean()), _effective(hit, rows.cluster, confidence), confidence)
+            return _exact(float(hit.mean()), _effective(hit, rows.cluster, error, confidence), confidence)
         low, high = estimates.wilson(np.array([hit.sum()]), len(hit), confidence)[0]
         return float(low), float(high)
 
@@ -80,13 +82,17 @@ def _exact(share: float, total: float, level: float) -> tuple[float, float]:
     return low, float(stats.beta.isf(tail, hits + 1, misses)) if misses else 1.0
 
 
-def _effective(hit: np.ndarray, cluster: np.ndarray, level: float) -> float:
+def _error_of_share(hit: np.ndarray, cluster: np.ndarray) -> float:
+    """Return the standard error of a share of clustered runs, 0 where every run agrees."""
+    return _error(lambda taken: float(hit[taken].mean()), _members(cluster)) if 0 < hit.mean() < 1 else 0.0
+
+
+def _effective(hit: np.ndarray, cluster: np.ndarray, error: float, level: float) -> float:
     """Return how many independent runs clustered ones are worth, by Korn and Graubard.
 
     Where every run agrees there is no design effect to be seen, and each cluster counts for one.
     """
     share, groups = hit.mean(), len(np.unique(cluster))
-    error = _error(lambda taken: float(hit[taken].mean()), _members(cluster)) if 0 < share < 1 else 0.0
     if not error:
         return float(groups)
     smaller = stats.norm.isf((1 - level) / 2) / stats.t.isf((1 - level) / 2, max(groups - 1, 1))
@@ -99,11 +105,10 @@ def _ended_by_end(rows: Rows, level: float) -> Estimate:
     share = _share_ended(rows, taken)
     bounds = (float((rows.ended & rows.valid).mean()), float((rows.ended | ~rows.valid).mean()))
 
-    def interval(confidence: float) -> tuple[float, float]:
-        error = _error(lambda t: _share_ended(rows, t), _groups(rows, taken)) if 0 < share < 1 else 0.0
-        return _exact(share, share * (1 - share) / error**2 if error else float(len(_groups(rows, taken))), confidence)
-
-    return Estimate(share, interval(level), interval(_narrow(level)), bounds)
+    groups = _groups(rows, taken)
+    error = _error(lambda t: _share_ended(rows, t), groups) if 0 < share < 1 else 0.0
+    worth = share * (1 - share) / error**2 if error else float(len(groups))
+    return Estimate(share, _exact(share, worth, level), _exact(share, worth, _narrow(level)), bounds)
 
 
 def _share_ended(rows: Rows, taken: np.ndarray) -> float:
