@@ -32,7 +32,7 @@ def measure(
 ) -> mnemo.Measurement:
     """Return whether each start had left the saddle, or all saddles, of a ``place`` by ``steps``."""
     if place == "chain":
-        found = _chain(saddles, precision, steps=steps, starts=starts, seed=seed, out=out)
+        found = _chain(saddles, precision, picture, steps=steps, starts=starts, seed=seed, out=out)
     else:
         found = PLACES[place](steps=steps, starts=starts, seed=seed, out=out)
     return found if picture else replace(found, illustrations=())
@@ -82,14 +82,14 @@ def _longest(record: mnemo.Record) -> str:
     return f"{stalls['start'].nunique():,} of these descents stalled on their way{longest}."
 
 
-def _chain(saddles: int, precision: str, *, steps: int, **given: Any) -> mnemo.Measurement:
-    """From uniform starts, past so many saddles of the chain."""
-
-    def run(number: int) -> np.ndarray:
-        return shared.along_chain(number, noise=0.0, precision=precision, budget=steps, **given)
-
-    left = run(saddles)
-    curves = tuple(shared.curve(f"{_saddles(k)}, {precision}", run(k), steps) for k in range(1, saddles + 1))
+def _chain(saddles: int, precision: str, picture: bool, *, steps: int, **given: Any) -> mnemo.Measurement:
+    """From uniform starts, past so many saddles of the chain, and for a picture past each before."""
+    runs = {
+        number: shared.along_chain(number, noise=0.0, precision=precision, budget=steps, **given)
+        for number in range(1 if picture else saddles, saddles + 1)
+    }
+    left = runs[saddles]
+    curves = tuple(shared.curve(f"{_saddles(k)}, {precision}", run, steps) for k, run in runs.items())
     drawn = mnemo.Illustration(
         title="Share of descents that are past the saddles of a chain",
         caption="Every further saddle takes gradient descent some four times as many steps. Curves that end below one "
