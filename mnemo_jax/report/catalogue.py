@@ -12,6 +12,14 @@ from mnemo_jax.terminal import percent
 
 ROWS = 200  # of the catalogue
 COORDINATES = 6  # of a point
+PLACE = (
+    Column("label", "left", "number in the catalogue, in the order of losses"),
+    Column("x", "left"),
+    Column("loss"),
+    Column("kind", "left"),
+    Column("index", meaning="negative eigenvalues of the Hessian"),
+    Column("smallest eigenvalue"),
+)  # what `place` fills
 
 
 def catalogue(record: Record) -> Table | None:
@@ -22,12 +30,7 @@ def catalogue(record: Record) -> Table | None:
     size = record.summary["catalogue_size"]
     interval = "bounds" if record.config["starts"]["kind"] == "grid" else "95 % interval"
     columns = [
-        Column("label", "left", "number in the catalogue, in the order of losses"),
-        Column("x", "left"),
-        Column("loss"),
-        Column("kind", "left"),
-        Column("index", meaning="negative eigenvalues of the Hessian"),
-        Column("smallest eigenvalue"),
+        *PLACE,
         Column("starts"),
         Column("share"),
         Column(interval),

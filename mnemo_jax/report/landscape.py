@@ -10,7 +10,7 @@ from mnemo_jax.figures.style import Results
 from mnemo_jax.record import Record
 from mnemo_jax.report import look, maps
 from mnemo_jax.report.basins import band
-from mnemo_jax.report.chart import Cells, Chart, digits, figure
+from mnemo_jax.report.chart import Chart, digits, figure
 from mnemo_jax.tables import word
 from mnemo_jax.types import Kind
 
@@ -25,22 +25,20 @@ def landscape(record: Record) -> Chart | None:
 
 
 def _plane(record: Record) -> Chart:
-    shown, x = maps.window(record), record.catalogue.x
+    shown, x = where.window(record), record.catalogue.x
     rows = np.flatnonzero(within(x, shown))
     paths = _descents(record, shown)
     marks = look.marks(record, rows, x[rows, 0], x[rows, 1])
     told = "Contours of the loss, closer together for low values, and the critical points that descents met"
     told += f", with {words.several(len(paths), 'descent')} from start (dot) to end" if paths else ""
     away = words.outside(record, shown)
-    return Chart(
-        name="landscape",
+    return maps.over_loss(
+        record,
+        shown,
+        [*paths, *marks],
         title="The loss and the critical points met",
         caption=f"{told}. {look.legend(record, rows)} {away}",
         alt=f"A contour map of the loss over the box with {_counts(record, rows)}. {_where(record, rows)}",
-        figure=figure([maps.contours(record), *paths, *marks], **maps.axes(shown, maps.BELOW)),
-        numbers=Cells(0, "x2 \\ x1", "customdata"),
-        height=maps.AROUND + maps.BELOW,
-        ratio=maps.ratio(shown),
     )
 
 

@@ -7,18 +7,13 @@ import numpy as np
 from mnemo_jax.figures import colours, where, words
 from mnemo_jax.figures.style import Results
 from mnemo_jax.report import theme
-from mnemo_jax.report.chart import digits
+from mnemo_jax.report.chart import Cells, Chart, digits, figure
 
 POINTS = 121  # of the loss's picture along each axis, enough for smooth contours
 LEVELS = 16  # contours
 AROUND = 100  # pixels above and below the axes
 BELOW = 56  # pixels of a bar below them
 BAR = 7  # numbers beside the bar of heights at most
-
-
-def window(record: Results) -> np.ndarray:
-    """Return what a chart of the plane shows, ``[2, 2]``, lower and upper."""
-    return where.window(record)
 
 
 def ratio(shown: np.ndarray) -> float:
@@ -80,3 +75,19 @@ def contours(record: Results) -> dict[str, Any]:
         "colorbar": bar,
         "hovertemplate": "x₁ %{x:.4g}<br>x₂ %{y:.4g}<br>loss %{customdata:.5g}<extra></extra>",
     }
+
+
+def over_loss(
+    record: Results, shown: np.ndarray, traces: list[dict[str, Any]], *, title: str, caption: str, alt: str
+) -> Chart:
+    """Return the chart of the landscape: ``traces`` over the contours of the loss in a window ``[2, 2]``."""
+    return Chart(
+        name="landscape",
+        title=title,
+        caption=caption,
+        alt=alt,
+        figure=figure([contours(record), *traces], **axes(shown, BELOW)),
+        numbers=Cells(0, "x2 \\ x1", "customdata"),
+        height=AROUND + BELOW,
+        ratio=ratio(shown),
+    )

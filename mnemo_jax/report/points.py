@@ -25,23 +25,18 @@ def points(found: CriticalPoints) -> Chart | None:
 
 
 def _plane(found: CriticalPoints) -> Chart:
-    shown, x = maps.window(found), found.catalogue.x
+    shown, x = where.window(found), found.catalogue.x
     rows = np.flatnonzero(found.inside_box & within(x, shown))
     ways = pathways.drawn(found)
     led = " Lines lead from each saddle of index 1 to the minima on its two sides, drawn straight." if ways else ""
-    return Chart(
-        name="landscape",
+    return maps.over_loss(
+        found,
+        shown,
+        [*ways, *look.marks(found, rows, x[rows, 0], x[rows, 1])],
         title="The loss and its critical points",
         caption=f"Contours of the loss, closer together for low values. {words.box(found)} "
         f"{look.legend(found, rows)}{led}",
         alt=f"A contour map of the loss over the box. {words.box(found)}",
-        figure=figure(
-            [maps.contours(found), *ways, *look.marks(found, rows, x[rows, 0], x[rows, 1])],
-            **maps.axes(shown, maps.BELOW),
-        ),
-        numbers=Cells(0, "x2 \\ x1", "customdata"),
-        height=maps.AROUND + maps.BELOW,
-        ratio=maps.ratio(shown),
     )
 
 
@@ -130,12 +125,7 @@ def table(found: CriticalPoints) -> Table | None:
         return None
     orbits = any(p["orbit"] > 1 for p in listed)
     columns = [
-        Column("label", "left", "number in the catalogue, in the order of losses"),
-        Column("x", "left"),
-        Column("loss"),
-        Column("kind", "left"),
-        Column("index", meaning="negative eigenvalues of the Hessian"),
-        Column("smallest eigenvalue"),
+        *catalogue.PLACE,
         Column("largest eigenvalue"),
         Column("radius", meaning="within it Newton's method is expected to come to the point and to no other"),
         Column("searches", meaning="that came to the point"),
