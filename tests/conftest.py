@@ -6,6 +6,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from mnemo_jax import store
+
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_cpu_enable_async_dispatch", False)  # as the command does
 # Programs compiled by one test serve the others, also those that run the command in a process of its own.
@@ -18,3 +20,11 @@ def _programs_of_a_module():
     """Let go of a module's compiled programs: thousands of them in one process exceed its number of memory maps."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(scope="module")
+def no_fsync():
+    """For modules none of whose records outlives the process, so that files need not reach the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store.os, "fsync", lambda handle: None)
+        yield

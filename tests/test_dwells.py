@@ -17,15 +17,9 @@ from mnemo_jax.estimates import wilson
 from mnemo_jax.sides import Sides
 from mnemo_jax.tally import Histograms, Tally
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 TILE = mnemo.Tile(lanes=64, steps=8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick():
-    """Nothing here outlives the process, so that files need not reach the disk."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.os, "fsync", lambda handle: None)
-        yield
 
 
 @pytest.fixture(scope="module")

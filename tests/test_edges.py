@@ -25,19 +25,14 @@ from mnemo_jax.oracle import oracle_of
 from mnemo_jax.rays import distances
 from mnemo_jax.run_boundary import boundary_of, told
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 HIMMELBLAU = [point for point in losses.build("himmelblau").known if point.kind == "saddle"]
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.os, "fsync", lambda handle: None)
-        yield
 
 
 def ran(out, name, loss, **tables):

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 import mnemo_jax as mnemo
-from mnemo_jax import losses, store
+from mnemo_jax import losses
 from mnemo_jax.dwells import analyse_stalls
 from mnemo_jax.figures import (
     FIGURES,
@@ -32,18 +32,12 @@ from mnemo_jax.survival import survival
 from mnemo_jax.tables import KINDS
 from mnemo_jax.types import Kind
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick():
-    """Nothing here outlives the process, so that files need not reach the disk."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.os, "fsync", lambda handle: None)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from mnemo_jax.figures.levels import levels_of
 from mnemo_jax.report import chart, page, report, table, theme
 from mnemo_jax.starts import Grid
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 HOSTILE = '</script><b onclick="alert(1)">&\u2028'
 RAW = 50_000  # points drawn one by one in a page at most
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -85,14 +87,6 @@ def test_slugs_are_names_of_files():
 
 
 # ---- records and their pages ----
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick():
-    """Nothing here outlives the process, so that files need not reach the disk."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.os, "fsync", lambda handle: None)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,16 +20,12 @@ from mnemo_jax.polish import Scales
 from mnemo_jax.query import ask
 from mnemo_jax.types import Kind, Outcome
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     return tmp_path_factory.mktemp("searches")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    """Nothing here outlives the process, so that files need not reach the disk."""
-    monkeypatch.setattr(store.os, "fsync", lambda handle: None)
 
 
 def wells(x):

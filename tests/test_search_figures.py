@@ -9,24 +9,18 @@ import pytest
 from typer.testing import CliRunner
 
 import mnemo_jax as mnemo
-from mnemo_jax import losses, store
+from mnemo_jax import losses
 from mnemo_jax.cli import app
 from mnemo_jax.figures import SEARCH_FIGURES, draw_search, fewer, graph, index, merging, points, spectra, tree
 from mnemo_jax.figures.merging import Ways
 from mnemo_jax.landscape import Landscape
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     return tmp_path_factory.mktemp("searches")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick():
-    """Nothing here outlives the process, so that files need not reach the disk."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.os, "fsync", lambda handle: None)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,12 @@ from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.starts import drawer
 from mnemo_jax.types import Kind
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    """Nothing here outlives the process, so that files need not reach the disk."""
-    monkeypatch.setattr(store.os, "fsync", lambda handle: None)
 
 
 def survey(*args, **kwargs):
