@@ -250,10 +250,10 @@ def claims(
 
     with terminal_claims.progress() as report:
         own, told, home = carry_out.carry_out(folder, out, size, only or [], fresh, report)
-    verdicts, page = carry_out.write(own, told, home), home / "report.html"
+    (words, verdicts), page = carry_out.write(own, told, home), home / "report.html"
     write(page, claims_page(own, told, size))
     if json_:
-        _print({"claims": [carry_out.table(one) for one in told]})
+        _print({"claims": words["claims"]})
     else:
         terminal_claims.show(own, told, verdicts, page)
     if any(one.verdict is None for one in told if not only or one.claim.id in only):

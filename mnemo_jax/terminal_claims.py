@@ -1,4 +1,4 @@
-"""What a person sees of claims: a row each, with the regime that decides least on its side."""
+"""What a person sees of claims: a row each, with the results of its regimes as signs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from mnemo_jax.claims.carry_out import Judged, Told, clusters, valid_share
+from mnemo_jax.claims.carry_out import Checked, Judged, Told, clusters, least_valid, runs
 from mnemo_jax.claims.claim import Set
 from mnemo_jax.claims.verdict import Result, Rule
 from mnemo_jax.terminal import err, out, percent
@@ -19,6 +19,8 @@ SIGNS = {
     Result.EQUIVALENT: "=",
     Result.INCONCLUSIVE: "?",
 }
+MEANING = ", ".join(f"{sign} {result}" for result, sign in SIGNS.items())
+ORDER = f"Regimes: {MEANING}, in the order of the claim's file."
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def show(own: Set, told: Sequence[Told], verdicts: str, page: Path) -> None:
     for one in told:
         table.add_row(*row(one))
     out.print(table)
-    out.print("Regimes: + supported, − contradicted, = equivalent, ? inconclusive, in the order of the claim's file.")
+    out.print(ORDER)
     for one in told:
         if one.reason:
             out.print(f"{one.claim.id}: {one.reason}", soft_wrap=True)
@@ -55,11 +57,15 @@ def sentence(told: Sequence[Told]) -> str:
 
 def row(one: Told) -> tuple[str, ...]:
     """Return a claim's id, title, verdict, results of its regimes, runs and the least valid share of a regime."""
-    signs = " ".join(SIGNS[regime.result] for regime in one.regimes)
-    runs = sum(len(regime.kept.rows) for regime in one.regimes)
-    valid = f"{percent(min(map(valid_share, one.regimes)))} %" if one.regimes else ""
+    valid = least_valid(one)
+    share = "" if valid is None else f"{percent(valid)} %"
     word = str(one.verdict) if one.verdict else "–"
-    return one.claim.id, one.claim.title, word, signs, f"{runs:,}" if runs else "", valid
+    return one.claim.id, one.claim.title, word, signs(one), f"{runs(one):,}" if one.regimes else "", share
+
+
+def signs(one: Told) -> str:
+    """Return the results of a claim's regimes as signs."""
+    return " ".join(SIGNS[regime.result] for regime in one.regimes)
 
 
 def effect(one: Judged) -> str:
@@ -70,6 +76,16 @@ def effect(one: Judged) -> str:
     if found.interval is None:
         return "true" if found.value == 1 else f"true for {percent(found.value)} %"
     return f"{found.value:.4g} ({found.interval[0]:.4g} to {found.interval[1]:.4g})"
+
+
+def said(one: Judged) -> str:
+    """Return a regime's estimate and result in words."""
+    return f"{one.regime.name}: {effect(one)}, {one.result}"
+
+
+def known(one: Checked) -> str:
+    """Return the answer that a control had to show."""
+    return f"{one.control.expected:g} ± {one.control.tolerance:g}"
 
 
 def against(rule: Rule) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,11 @@ class Judged(NamedTuple):
     kept: ledger.Kept
     estimate: Estimate
     result: Result
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of the estimate and of the runs, "" for nothing."""
+        return " ".join(filter(None, (self.estimate.note, self.kept.note)))
 
 
 class Checked(NamedTuple):
@@ -120,23 +125,19 @@ def _told(
     if refused := ledger.begin(folder, claim, own, size, fresh):
         return empty._replace(reason=refused)
     try:
-        parts = [_kept(claim, number, part, folder, size, wanted, report) for number, part in _parts(claim)]
+        parts = [_kept(claim, number, part, folder, size, wanted, report) for number, part in enumerate(_parts(claim))]
     except UserError as error:
         return empty._replace(reason=str(error))
     finally:
         jax.clear_caches()  # a claim's programs serve no other, and a process may hold only so many
-    if missing := [part.name for part, kept in zip(_all(claim), parts, strict=True) if kept is None]:
+    if missing := [part.name for part, kept in zip(_parts(claim), parts, strict=True) if kept is None]:
         return empty._replace(reason=f"not run to its end: {missing[0]!r} is missing")
     return _judged(claim, own, empty, [kept for kept in parts if kept is not None])
 
 
-def _all(claim: Claim) -> tuple[Regime | Control, ...]:
+def _parts(claim: Claim) -> tuple[Regime | Control, ...]:
+    """Return controls first: where one fails, it is known before the long runs end."""
     return (*claim.controls, *claim.regimes)
-
-
-def _parts(claim: Claim) -> Iterator[tuple[int, Regime | Control]]:
-    """Yield controls first: where one fails, it is known before the long runs end."""
-    return enumerate(_all(claim))
 
 
 def _kept(
@@ -218,16 +219,26 @@ def valid_share(one: Judged) -> float:
     return float(one.kept.rows.valid.mean())
 
 
+def least_valid(told: Told) -> float | None:
+    """Return the least valid share of a claim's regimes, None where none was run."""
+    return min(map(valid_share, told.regimes), default=None)
+
+
+def runs(told: Told) -> int:
+    """Return the number of runs of a claim's regimes."""
+    return sum(len(one.kept.rows) for one in told.regimes)
+
+
 def correction(told: Told) -> str:
     """Return the first corrected sentence whose conditions the evidence meets, else one made of the regimes' names."""
     results = {one.regime.name: one.result for one in told.regimes}
     for one in told.claim.corrected:
         fits = all(results[name] is wanted for name, wanted in one.when.items())
-        if told.verdict in (one.verdict or told.verdict, None) and fits:
+        if one.verdict in (None, told.verdict) and fits:
             return one.sentence
     if told.verdict is Verdict.HOLDS:
         return told.claim.sentence
-    if told.verdict in (None, Verdict.INVALID, Verdict.INCONCLUSIVE):
+    if told.verdict in (Verdict.INVALID, Verdict.INCONCLUSIVE):
         return "Not decided here."
     words = {word: [name for name, own in results.items() if own is word] for word in Result}
     return "; ".join(f"{word}: {', '.join(names)}" for word, names in words.items() if names).capitalize() + "."
@@ -253,7 +264,7 @@ def table(told: Told) -> dict[str, Any]:
                 "valid_share": valid_share(one),
                 "n": len(one.kept.rows),
                 "clusters": clusters(one.kept),
-                "note": " ".join(filter(None, (one.estimate.note, one.kept.note))) or None,
+                "note": one.note or None,
             }
             for one in told.regimes
         ],
@@ -269,8 +280,8 @@ def table(told: Told) -> dict[str, Any]:
             }
             for one in told.controls
         ],
-        "valid_share": min(map(valid_share, told.regimes), default=None),
-        "n": sum(len(one.kept.rows) for one in told.regimes),
+        "valid_share": least_valid(told),
+        "n": runs(told),
         "sensitivity": pieces(told),
         "hash": told.hash,
     }
@@ -292,8 +303,9 @@ def clusters(kept: ledger.Kept) -> int | None:
     return None if kept.rows.cluster is None else len(set(kept.rows.cluster.tolist()))
 
 
-def write(own: Set, told: Sequence[Told], home: Path) -> str:
-    """Write ``verdicts.json`` and return the SHA-256 of its bytes: equal evidence, equal bytes."""
-    path = home / "verdicts.json"
-    store.write_json(path, {"set": own.name, "comparisons": own.comparisons, "claims": [table(one) for one in told]})
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def write(own: Set, told: Sequence[Told], home: Path) -> tuple[dict[str, Any], str]:
+    """Write ``verdicts.json``; return what it says, and the SHA-256 of its bytes: equal evidence, equal bytes."""
+    path, claims = home / "verdicts.json", [table(one) for one in told]
+    words = store.strict({"set": own.name, "comparisons": own.comparisons, "claims": claims})
+    store.write_json(path, words)
+    return words, hashlib.sha256(path.read_bytes()).hexdigest()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from mnemo_jax.claims.carry_out import Checked, Judged, Told, clusters, valid_share
+from mnemo_jax.claims.carry_out import Checked, Judged, Told, clusters, least_valid, runs, valid_share
 from mnemo_jax.claims.claim import Sentence, Set
 from mnemo_jax.claims.verdict import Verdict
 from mnemo_jax.report.chart import Chart
@@ -11,8 +11,9 @@ from mnemo_jax.report.forest import TONES, forest, small
 from mnemo_jax.report.mechanism import TONE, by_threshold, every_run, illustrations
 from mnemo_jax.report.page import render
 from mnemo_jax.report.table import Cell, Column, Table
+from mnemo_jax.report.verdict import Fact
 from mnemo_jax.terminal import percent
-from mnemo_jax.terminal_claims import SIGNS, against, effect, number, sentence
+from mnemo_jax.terminal_claims import MEANING, ORDER, against, effect, known, number, sentence, signs
 
 CASES = 60  # rows of a table of an exact claim's cases
 
@@ -51,21 +52,17 @@ def claims_page(own: Set, told: Sequence[Told], size: str) -> str:
     )
 
 
-def _facts(told: Sequence[Told]) -> list[tuple[str, str]]:
+def _facts(told: Sequence[Told]) -> list[Fact]:
     parts: list[Judged | Checked] = []
     for claim in told:
         parts += [*claim.regimes, *claim.controls]
-    runs = sum(len(one.kept.rows) for one in parts)
+    number_of = {word: sum(one.verdict is word for one in told) for word in Verdict}
     controls = [one.passed for claim in told for one in claim.controls]
     return [
-        *((str(word), str(sum(one.verdict is word for one in told))) for word in Verdict if _any(told, word)),
-        ("runs, all kept", f"{runs:,}"),
-        ("controls as known", f"{sum(controls)} of {len(controls)}"),
+        *(Fact(str(word), str(number)) for word, number in number_of.items() if number),
+        Fact("runs, all kept", f"{sum(len(one.kept.rows) for one in parts):,}"),
+        Fact("controls as known", f"{sum(controls)} of {len(controls)}"),
     ]
-
-
-def _any(told: Sequence[Told], word: Verdict) -> bool:
-    return any(one.verdict is word for one in told)
 
 
 def _word(one: Told) -> str:
@@ -81,28 +78,27 @@ def _front(told: Sequence[Told]) -> Table:
             Column("tested sentence", "left", wide=True),
             Column("verdict", "left"),
             Column("effect", "left", "intervals of the regimes, and upright strokes for what they are held against"),
-            Column("regimes", "left", "+ supported, − contradicted, = equivalent, ? inconclusive"),
+            Column("regimes", "left", MEANING),
             Column("runs", meaning="of all regimes, and the number of independent units where that is smaller"),
             Column("valid", meaning="least share of a regime's runs that gave an answer"),
             Column("fixed as", "left", "first digits of the hash of all that was fixed before the run"),
         ],
         rows=[_row(one) for one in told],
-        note="Regimes: + supported, − contradicted, = equivalent, ? inconclusive, in the order of the claim's file.",
+        note=ORDER,
     )
 
 
 def _row(one: Told) -> tuple[Cell, ...]:
     drawing, words = small(one)
-    runs = sum(len(regime.kept.rows) for regime in one.regimes)
+    number_of_runs, valid = runs(one), least_valid(one)
     units = sum(clusters(regime.kept) or len(regime.kept.rows) for regime in one.regimes)
-    valid = min(map(valid_share, one.regimes), default=None)
     return (
         Cell(one.claim.id, link=one.claim.id),
         Cell(one.claim.sentence),
         Cell(_word(one), tone=_tone(one)),
         Cell(words, drawing=drawing),
-        Cell(" ".join(SIGNS[regime.result] for regime in one.regimes)),
-        Cell(f"{runs:,}" + (f" in {units:,}" if units != runs else ""), key=runs),
+        Cell(signs(one)),
+        Cell(f"{number_of_runs:,}" + (f" in {units:,}" if units != number_of_runs else ""), key=number_of_runs),
         Cell("" if valid is None else f"{percent(valid)} %", key=valid),
         Cell(one.hash[:8]),
     )
@@ -140,7 +136,6 @@ def _regimes(told: Told) -> Table | None:
 def _regime(one: Judged, bounded: bool) -> tuple[Cell, ...]:
     valid, bounds = valid_share(one), one.estimate.bounds
     tone: Any = TONES[one.result] if TONES[one.result] != "quiet" else ""
-    note = " ".join(filter(None, (one.estimate.note, one.kept.note)))
     return (
         Cell(one.regime.name),
         Cell(effect(one), key=one.estimate.value),
@@ -149,7 +144,7 @@ def _regime(one: Judged, bounded: bool) -> tuple[Cell, ...]:
         Cell(number(one), key=len(one.kept.rows)),
         Cell(f"{percent(valid)} %", key=valid),
         *([Cell(f"{bounds[0]:.4g} to {bounds[1]:.4g}" if bounds else "")] if bounded else []),
-        Cell(note),
+        Cell(one.note),
     )
 
 
@@ -186,7 +181,7 @@ def _controls(told: Told) -> Table | None:
         rows.append(
             (
                 Cell(one.control.name),
-                Cell(f"{one.control.expected:g} ± {one.control.tolerance:g}"),
+                Cell(known(one)),
                 Cell(shown + (f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else "")),
                 Cell("shown" if one.passed else "not shown", tone="good" if one.passed else "bad"),
                 Cell(f"{len(one.kept.rows):,}", key=len(one.kept.rows)),

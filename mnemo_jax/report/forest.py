@@ -9,7 +9,7 @@ from markupsafe import Markup
 from mnemo_jax.claims.carry_out import Checked, Judged, Told
 from mnemo_jax.claims.verdict import Result
 from mnemo_jax.report.chart import Chart, figure, text
-from mnemo_jax.terminal_claims import against, effect
+from mnemo_jax.terminal_claims import against, known, said
 
 TONES: dict[Result, str] = {
     Result.SUPPORTED: "good",
@@ -34,10 +34,15 @@ def forest(told: Told) -> Chart | None:
         title=f"{told.claim.measure[0].upper()}{told.claim.measure[1:]}",
         caption="Estimates with their intervals; upright strokes are the thresholds, bands the margins within which "
         "differences do not matter, and for controls the range in which the known answer had to be shown.",
-        alt="; ".join(f"{one.regime.name}: {effect(one)}, {one.result}" for one in regimes),
+        alt="; ".join(map(said, regimes)),
         figure=figure(
             [*_bands(regimes, controls), *(_bar(one) for one in regimes), *map(_check, controls), _marks(regimes)],
-            yaxis={"autorange": "reversed", "type": "category", "categoryorder": "array", "categoryarray": _all(names)},
+            yaxis={
+                "autorange": "reversed",
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": [_short(name) for name in names],
+            },
             xaxis={"title": {"text": text(told.claim.measure)}, "type": "log" if log else "linear"},
             showlegend=False,
             margin={"l": 8, "r": 16, "t": 8, "b": 48},
@@ -45,10 +50,6 @@ def forest(told: Told) -> Chart | None:
         numbers=_numbers(regimes, controls, names),
         height=90 + 34 * len(names),
     )
-
-
-def _all(names: Sequence[str]) -> list[str]:
-    return [_short(name) for name in names]
 
 
 def _short(name: str) -> str:
@@ -81,8 +82,7 @@ def _line(name: str, value: float | None, ends: tuple[float, float], colour: str
 
 def _bar(one: Judged) -> dict[str, Any]:
     assert one.estimate.interval is not None
-    words = f"{one.regime.name}: {effect(one)}, {one.result}"
-    return _line(one.regime.name, one.estimate.value, one.estimate.interval, f"var(--{TONES[one.result]})", words)
+    return _line(one.regime.name, one.estimate.value, one.estimate.interval, f"var(--{TONES[one.result]})", said(one))
 
 
 def _check(one: Checked) -> dict[str, Any]:
@@ -131,18 +131,14 @@ def _numbers(regimes: Sequence[Judged], controls: Sequence[Checked], names: Sequ
         "estimate": [one.estimate.value for one in parts],
         "low": [low for low, _ in ends],
         "high": [high for _, high in ends],
-        "held against": [*(against(one.rule) for one in regimes), *(_known(one) for one in controls)],
+        "held against": [*(against(one.rule) for one in regimes), *map(known, controls)],
         "result": [*(str(one.result) for one in regimes), *("passed" if c.passed else "failed" for c in controls)],
     }
 
 
-def _known(one: Checked) -> str:
-    return f"{one.control.expected:g} ± {one.control.tolerance:g}"
-
-
 def small(told: Told) -> tuple[Markup, str]:
     """Return the plot for a cell of a table, as SVG, and what it shows in words."""
-    words = "; ".join(f"{one.regime.name}: {effect(one)}, {one.result}" for one in told.regimes) or "not run"
+    words = "; ".join(map(said, told.regimes)) or "not run"
     place = _scale(told.regimes)
     height = 2 * PAD + ROW * max(len(told.regimes), 1)
     drawn = "".join(_row(one, PAD + ROW * (k + 0.5), place) for k, one in enumerate(told.regimes))

@@ -68,7 +68,7 @@ def _chart(claim: str, one: Illustration) -> Chart:
             yaxis={"title": {"text": text(one.y)}, "type": "log" if "y" in one.log else None},
             showlegend=len(one.series) > 1,
         ),
-        numbers=_cells(one) if one.heat and not one.series else _columns(one.series),
+        numbers=Cells(0, f"{one.y} \\ {one.x}") if one.heat and not one.series else _columns(one.series),
         height=420,
     )
 
@@ -105,10 +105,6 @@ def _map(heat: Heat) -> dict[str, Any]:
     scale = [[(k + side) / last, hue(k)] for k in range(last) for side in (0, 1)]
     ticks = {"tickvals": list(range(last)), "ticktext": [text(word) for word in heat.words]}
     return made | {"colorscale": scale, "zmin": -0.5, "zmax": last - 0.5, "colorbar": ticks}
-
-
-def _cells(one: Illustration) -> Cells:
-    return Cells(0, f"{one.y} \\ {one.x}")
 
 
 def _columns(series: Sequence[Series]) -> dict[str, list[Any]]:
