@@ -72,38 +72,63 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
 
     matrix = second(x)
     values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
-    probes = jnp.asarray(_probes(x.size))
-    third = jax.vmap(lambda v: jnp.linalg.norm(jax.jvp(second, (x,), (v,))[1]))(probes)
     smallest = jnp.min(jnp.abs(values))
-    # The largest of a few random directions stands for the norm over all: each sees about 1/sqrt(d) of it.
-    bound = jnp.sqrt(x.size) * jnp.max(third)
+    probes = jnp.asarray(_probes(x.size))
+
+    def look(reach: Array, _: None) -> tuple[Array, Array]:
+        """Measure third derivatives at a distance along each probe, and say how far to look next."""
+        third = jax.vmap(lambda v: jnp.linalg.norm(jax.jvp(second, (x + reach * v,), (v,))[1]))(probes)
+        # The largest of a few random directions stands for the norm over all: each sees about 1/sqrt(d) of it.
+        bound = jnp.sqrt(x.size) * jnp.max(third)
+        return jnp.minimum(smallest / (4.0 * jnp.maximum(bound, 1e-300)), scales.length), bound
+
+    # Third derivatives may vanish at the point, as by symmetry, and not around it. A loop compiles them once.
+    _, (bound, around) = jax.lax.scan(look, jnp.zeros_like(smallest), length=2)
+    reach = jnp.minimum(smallest / (4.0 * jnp.maximum(bound, 1e-300)), scales.length)
     zero = eigen_floor(x.size, scales) + 2.0 * bound * found.step
     negative, null = jnp.sum(values < -zero), jnp.sum(jnp.abs(values) <= zero)
     kind = jnp.where(negative == 0, Kind.MINIMUM, jnp.where(negative == x.size, Kind.MAXIMUM, Kind.SADDLE))
     kind = jnp.where(null > 0, Kind.DEGENERATE, kind)
-    kink = _kinked(grad, x, scales, probes)
-    slope, steepest = _hull(grad, x, KINK_STEP * scales.length, probes)
-    broken = _broken(lambda y: loss(y, args), x, scales, probes)
-    # Third derivatives may vanish at the point, as by symmetry, and not around it.
-    reach = jnp.minimum(smallest / (4.0 * jnp.maximum(bound, 1e-300)), scales.length)
-    around = jax.vmap(lambda v: jnp.linalg.norm(jax.jvp(second, (x + reach * v,), (v,))[1]))(probes)
-    widest = jnp.maximum(bound, jnp.sqrt(x.size) * jnp.max(around))
-    radius = jnp.minimum(smallest / (4.0 * jnp.maximum(widest, 1e-300)), reach)
-    value = loss(x, args)
-    return Point(
+    radius = jnp.minimum(smallest / (4.0 * jnp.maximum(jnp.maximum(bound, around), 1e-300)), reach)
+    smooth = Point(
         x=x,
-        loss=value,
+        loss=loss(x, args),
         gradient=jnp.linalg.norm(grad(x)),
-        eigenvalues=jnp.where(kink, jnp.nan, values),
+        eigenvalues=values,
         zero=zero,
-        index=jnp.where(kink, 0, negative).astype(jnp.int32),
-        nullity=jnp.where(kink, 0, null).astype(jnp.int32),
-        kind=jnp.where(kink, Kind.KINK, kind).astype(jnp.int32),
+        index=negative.astype(jnp.int32),
+        nullity=null.astype(jnp.int32),
+        kind=kind.astype(jnp.int32),
         radius=jnp.where((null > 0) | ~jnp.isfinite(radius), 0.0, radius),
         step=found.step,
         moved=found.moved,
-        left=jnp.where(kink, jnp.linalg.norm(slope) > KINK_BALANCE * steepest, found.left) | broken,
+        left=found.left | _broken(lambda y: loss(y, args), x, scales, probes),
     )
+    tip, kinked = _tip(found, args, scales, loss=loss)
+    return jax.tree.map(partial(jnp.where, kinked), tip, smooth)
+
+
+def _tip(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> tuple[Point, Array]:
+    """Return a point as the kink that it may be, and whether it is one; no second derivatives but along lines."""
+    x, probes = found.x, jnp.asarray(_probes(found.x.size))
+    grad = partial(jax.grad(loss), args=args)
+    slope, steepest = _hull(grad, x, KINK_STEP * scales.length, probes)
+    none, zero = jnp.int32(0), jnp.zeros((), x.dtype)
+    tip = Point(
+        x=x,
+        loss=loss(x, args),
+        gradient=jnp.linalg.norm(grad(x)),
+        eigenvalues=jnp.full_like(x, jnp.nan),
+        zero=eigen_floor(x.size, scales),
+        index=none,
+        nullity=none,
+        kind=jnp.int32(Kind.KINK),
+        radius=zero,
+        step=found.step,
+        moved=found.moved,
+        left=(jnp.linalg.norm(slope) > KINK_BALANCE * steepest) | _broken(lambda y: loss(y, args), x, scales, probes),
+    )
+    return tip, _kinked(grad, x, scales, probes)
 
 
 def _probes(dim: int) -> np.ndarray:
@@ -173,8 +198,8 @@ def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
     # Where autodiff has no gradient at all the point itself is judged.
     end = jnp.where(jnp.all(jnp.isfinite(grad(x0))), end, x0)
     zero = jnp.zeros((), x0.dtype)
-    point = classify(Polished(end, zero, zero, jnp.linalg.norm(end - x0), jnp.array(True)), args, scales, loss=loss)
-    return point._replace(left=point.left | (point.kind != Kind.KINK))
+    tip, kinked = _tip(Polished(end, zero, zero, jnp.linalg.norm(end - x0), jnp.array(True)), args, scales, loss=loss)
+    return tip._replace(left=tip.left | ~kinked)
 
 
 def _judged(x0: Array, near: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:

@@ -270,6 +270,8 @@ def _shares(plan: Plan, rows: _Rows) -> estimates.Shares:
 def _unseen(plan: Plan, catalogue: Table, rows: _Rows) -> estimates.Unseen:
     if not is_independent(plan.starts):
         return estimates.Unseen(None, None, None, "starts are not drawn independently")
+    if not plan.recording.catalogue:
+        return estimates.Unseen(None, None, None, "record.catalogue is 0, so that no end was judged")
     if rows.uncatalogued:
         return estimates.Unseen(None, None, None, "the catalogue is full, so that not all points are told apart")
     if np.any(catalogue.family == FAMILIES.index("not_separated")):
@@ -284,11 +286,12 @@ def _stall_summary(plan: Plan, catalogue: Table, rows: _Rows) -> dict[str, Any]:
     if not (is_independent(plan.starts) or isinstance(plan.starts, Sobol)):  # no sample, no interval
         share = share._replace(interval=np.full_like(share.interval, np.nan))
     places: list[dict[str, Any]] = []
+    elsewhere = "flat region" if plan.recording.catalogue else "not judged"
     for row in np.flatnonzero(stalls.number):
         flat = row == len(catalogue.x)
         places.append(
             {
-                "at": "flat region" if flat else KINDS[catalogue.kind[row]],
+                "at": elsewhere if flat else KINDS[catalogue.kind[row]],
                 "label": None if flat else int(row),
                 "index": None if flat else int(catalogue.index[row]),
                 "escape_rate": None if flat or catalogue.index[row] == 0 else float(-catalogue.eigenvalues[row, 0]),

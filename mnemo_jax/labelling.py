@@ -178,6 +178,21 @@ def label(block: Block, judge: Judge) -> Labelled:
     return _count(table, point, ended, block, at, direction)._replace(members=members)
 
 
+def unjudged(block: Block, judge: Judge) -> Labelled:
+    """Return the block without points: every descent that ended counts as arrived, no stall as being anywhere."""
+    ended = np.isin(block.outcome, (Outcome.CONVERGED, Outcome.FINISHED))
+    stalls = _without(block.stalls, ended, block.first)
+    none = np.full(len(stalls.start), -1)
+    return Labelled(
+        table=_Collected(judge).table()[0],
+        point=np.full(len(block.x), -1),
+        final=np.where(ended, block.open_length, 0).astype(np.int32),
+        stalls=stalls,
+        at=none,
+        direction=np.zeros(len(none), np.int8),
+    )
+
+
 def _count(
     table: Table, point: np.ndarray, ended: np.ndarray, block: Block, at: np.ndarray, direction: np.ndarray
 ) -> Labelled:

@@ -23,7 +23,7 @@ from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.finish import finish, gather, is_sure
 from mnemo_jax.journal import note, note_end
-from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label
+from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label, unjudged
 from mnemo_jax.plan import Plan
 from mnemo_jax.polish import Scales
 from mnemo_jax.record import Record, load
@@ -249,7 +249,7 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
     for number, following in zip(todo, [*todo[1:], None], strict=False):
         block, useful, total = _collect(prepared, number, pending)
         clock.lap("descent")
-        labelled = label(block, prepared.judge)
+        labelled = (label if plan.recording.catalogue else unjudged)(block, prepared.judge)
         clock.lap("labelling")
         pending = [] if following is None else _begin(prepared, following)
         _write(prepared, folder, number, block, labelled)

@@ -36,13 +36,14 @@ class Recording:
         paths: full paths of the first so many starts.
         endpoints: whether end points and their losses are kept for every start.
         block: starts per block file; None takes a size that suits their number.
-        catalogue: distinct points after which the catalogue stops growing; later ones count as uncatalogued.
+        catalogue: distinct points after which the catalogue stops growing; later ones count as uncatalogued. 0 judges
+            nothing: neither ends nor stalls are polished, where Hessians cost more than descents or say nothing.
     """
 
     paths: Annotated[int, Ge(0), Le(10_000)] = 0
     endpoints: bool = False
     block: Annotated[int, Ge(1), Le(1 << 24)] | None = None
-    catalogue: Annotated[int, Ge(1)] = 2_000_000
+    catalogue: Annotated[int, Ge(0)] = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,6 +90,8 @@ def show(record: Record, top: int = ROWS) -> None:
 def sentence(record: Record) -> str:
     """Return the run in one sentence."""
     told, count = f"{record.summary['name']}: {_starts(record.summary['starts'])}", record.shares.count
+    if not record.config["record"]["catalogue"]:
+        return f"{told}, whose ends were not judged"
     if not count.any():
         return f"{told}, none of which reached a critical point"
     at_minima = np.where(record.catalogue.kind == Kind.MINIMUM, count, 0)
@@ -151,7 +153,7 @@ def notes(record: Record) -> list[str]:
             f"Unseen points: the next start reaches a new one with probability {percent(unseen['mass'])} % "
             f"({percent(low)} to {percent(high)} %); at least {unseen['minima_estimate']:,.0f} minima can be reached."
         )
-    if summary["unlabelled"]:
+    if summary["unlabelled"] and record.config["record"]["catalogue"]:
         lines.append(f"{summary['unlabelled']:,} descents stopped where the polish found no critical point nearby.")
     if summary["uncatalogued"]:
         lines.append(f"{summary['uncatalogued']:,} starts reached points beyond the catalogue's size: uncatalogued.")

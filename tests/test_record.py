@@ -12,6 +12,7 @@ import pytest
 import mnemo_jax as mnemo
 from mnemo_jax import store
 from mnemo_jax.query import ask
+from mnemo_jax.terminal import sentence
 
 
 def run(out, devices, block, **changes):
@@ -236,3 +237,17 @@ def test_a_full_catalogue_leaves_the_rest_uncatalogued(out):
         assert record.summary["uncatalogued"] == 2000 - record.shares.count.sum() > 0
         assert record.summary["unseen"]["mass"] is None
     assert records[0].fingerprint == records[1].fingerprint
+
+
+def test_a_run_without_catalogue_judges_nothing(out):
+    """Ends and their losses are those of a run that judges; nothing is said of what they are."""
+    keep = {"starts": 2000, "out": out, "devices": 1}
+    whole = mnemo.survey("rastrigin", recording=mnemo.Recording(block=2000, catalogue=40, endpoints=True), **keep)
+    bare = mnemo.survey("rastrigin", recording=mnemo.Recording(block=2000, catalogue=0, endpoints=True), **keep)
+    columns = ("x", "loss", "outcome", "steps")
+    assert bare.starts(*columns).select(columns).equals(whole.starts(*columns).select(columns))
+    assert bare.starts("label")["label"].null_count == 2000
+    assert bare.summary["catalogue_size"] == 0
+    assert "not judged" in sentence(bare)
+    assert bare.summary["unseen"]["reason"] == "record.catalogue is 0, so that no end was judged"
+    assert {place["at"] for place in bare.summary["stalls"]["places"]} <= {"not judged"}
