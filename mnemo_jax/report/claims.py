@@ -13,7 +13,7 @@ from mnemo_jax.report.page import render
 from mnemo_jax.report.table import Cell, Column, Table
 from mnemo_jax.report.verdict import Fact
 from mnemo_jax.terminal import percent
-from mnemo_jax.terminal_claims import MEANING, ORDER, against, effect, known, number, sentence, signs
+from mnemo_jax.terminal_claims import MEANING, ORDER, against, effect, known, number, sentence, signs, word
 
 CASES = 60  # rows of a table of an exact claim's cases
 
@@ -56,17 +56,14 @@ def _facts(told: Sequence[Told]) -> list[Fact]:
     parts: list[Judged | Checked] = []
     for claim in told:
         parts += [*claim.regimes, *claim.controls]
-    number_of = {word: sum(one.verdict is word for one in told) for word in Verdict}
+    words = list(map(word, told))
+    number_of = {name: words.count(name) for name in (*map(str, Verdict), "not decided")}
     controls = [one.passed for claim in told for one in claim.controls]
     return [
-        *(Fact(str(word), str(number)) for word, number in number_of.items() if number),
+        *(Fact(name, str(number)) for name, number in number_of.items() if number),
         Fact("runs, all kept", f"{sum(len(one.kept.rows) for one in parts):,}"),
         Fact("controls as known", f"{sum(controls)} of {len(controls)}"),
     ]
-
-
-def _word(one: Told) -> str:
-    return str(one.verdict) if one.verdict else "not decided"
 
 
 def _front(told: Sequence[Told]) -> Table:
@@ -95,7 +92,7 @@ def _row(one: Told) -> tuple[Cell, ...]:
     return (
         Cell(one.claim.id, link=one.claim.id),
         Cell(one.claim.sentence),
-        Cell(_word(one), tone=_tone(one)),
+        Cell(word(one), tone=_tone(one)),
         Cell(words, drawing=drawing),
         Cell(signs(one)),
         Cell(f"{number_of_runs:,}" + (f" in {units:,}" if units != number_of_runs else ""), key=number_of_runs),
@@ -112,7 +109,7 @@ def _tone(one: Told) -> Any:
 def _section(one: Told) -> Section:
     charts = [forest(one), *illustrations(one), every_run(one), by_threshold(one)]
     tables = [_regimes(one), _cases(one), _controls(one)]
-    return Section(one, _word(one), _tone(one), [c for c in charts if c], [t for t in tables if t])
+    return Section(one, word(one), _tone(one), [c for c in charts if c], [t for t in tables if t])
 
 
 def _regimes(told: Told) -> Table | None:
