@@ -135,7 +135,7 @@ def _regime(one: Judged, bounded: bool) -> tuple[Cell, ...]:
     tone: Any = TONES[one.result] if TONES[one.result] != "quiet" else ""
     return (
         Cell(one.regime.name),
-        Cell(effect(one), key=one.estimate.value),
+        Cell(effect(one).replace(" to ", "\u00a0to\u00a0"), key=one.estimate.value),
         Cell(against(one.rule)),
         Cell(str(one.result), tone=tone),
         Cell(number(one), key=len(one.kept.rows)),
