@@ -89,7 +89,7 @@ def said(one: Judged) -> str:
 
 def known(one: Checked) -> str:
     """Return the answer that a control had to show."""
-    return f"{one.control.expected:g} ± {one.control.tolerance:g}"
+    return f"{one.control.expected:g}" + (f" ± {one.control.tolerance:g}" if one.control.tolerance else "")
 
 
 def against(rule: Rule) -> str:

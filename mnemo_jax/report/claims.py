@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from mnemo_jax.claims.carry_out import Checked, Judged, Told, clusters, least_valid, runs, valid_share
+import numpy as np
+
+from mnemo_jax.claims.carry_out import Checked, Judged, Told, clusters, least_valid, runs
 from mnemo_jax.claims.claim import Sentence, Set
 from mnemo_jax.claims.verdict import Verdict
 from mnemo_jax.report.chart import Chart
@@ -116,30 +118,39 @@ def _regimes(told: Told) -> Table | None:
     if not told.regimes:
         return None
     bounded = any(one.estimate.bounds and one.estimate.bounds[0] != one.estimate.bounds[1] for one in told.regimes)
+    censored = any(map(_censored, told.regimes))
     columns = [
         Column("regime", "left", wide=True),
         Column("estimate (interval)", "left"),
         Column("held against", "left"),
         Column("result", "left"),
         Column("runs"),
-        Column("valid"),
+        Column("failed", meaning="runs that gave no answer: they diverged, or did not converge in time"),
+        *([Column("censored", meaning="runs whose event had not happened when they ended")] if censored else []),
         *([Column("bounds", "left", "were all runs without an answer counted against, and for it")] if bounded else []),
         Column("note", "left", wide=True),
     ]
-    rows = [_regime(one, bounded) for one in told.regimes]
+    rows = [_regime(one, bounded, censored) for one in told.regimes]
     return Table(name=f"{told.claim.id}-regimes", caption="Regimes", columns=columns, rows=rows)
 
 
-def _regime(one: Judged, bounded: bool) -> tuple[Cell, ...]:
-    valid, bounds = valid_share(one), one.estimate.bounds
+def _censored(one: Judged) -> int:
+    rows = one.kept.rows
+    return int(np.sum(rows.valid & ~(rows.ended & rows.other_ended)))
+
+
+def _regime(one: Judged, bounded: bool, censored: bool) -> tuple[Cell, ...]:
+    failed, value, bounds = int(np.sum(~one.kept.rows.valid)), one.estimate.value, one.estimate.bounds
+    share = f" ({percent(failed / len(one.kept.rows))} %)" if failed else ""
     tone: Any = TONES[one.result] if TONES[one.result] != "quiet" else ""
     return (
         Cell(one.regime.name),
-        Cell(effect(one).replace(" to ", "\u00a0to\u00a0"), key=one.estimate.value),
+        Cell(effect(one).replace(" to ", "\u00a0to\u00a0"), key="" if value is None else value),
         Cell(against(one.rule)),
         Cell(str(one.result), tone=tone),
         Cell(number(one), key=len(one.kept.rows)),
-        Cell(f"{percent(valid)} %", key=valid),
+        Cell(f"{failed:,}{share}", key=failed),
+        *([Cell(f"{_censored(one):,}", key=_censored(one))] if censored else []),
         *([Cell(f"{bounds[0]:.4g} to {bounds[1]:.4g}" if bounds else "")] if bounded else []),
         Cell(one.note),
     )
@@ -159,7 +170,7 @@ def _cases(told: Told) -> Table | None:
     return Table(
         name=f"{told.claim.id}-cases",
         caption="Cases",
-        columns=[Column("regime", "left"), Column("case", "left", wide=True), Column("", "left")],
+        columns=[Column("regime", "left"), Column("case", "left", wide=True), Column("result", "left")],
         rows=[
             (Cell(name), Cell(case), Cell("true" if held else "false", tone="good" if held else "bad"))
             for name, case, held in shown
@@ -188,7 +199,7 @@ def _controls(told: Told) -> Table | None:
         Column("control", "left", wide=True),
         Column("known answer", "left"),
         Column("measured (interval)", "left"),
-        Column("", "left"),
+        Column("result", "left"),
         Column("runs"),
     ]
     return Table(name=f"{told.claim.id}-controls", caption="Controls", columns=columns, rows=rows)
