@@ -8,7 +8,7 @@ import numpy as np
 
 from mnemo_jax.claims.carry_out import Checked, Judged, Told, pieces
 from mnemo_jax.claims.measurement import Heat, Illustration, Series
-from mnemo_jax.report.chart import Cells, Chart, digits, figure, text
+from mnemo_jax.report.chart import Cells, Chart, digits, figure, lines, text
 from mnemo_jax.report.page import slug
 from mnemo_jax.report.theme import heights, hue
 
@@ -64,8 +64,8 @@ def _chart(claim: str, one: Illustration) -> Chart:
         alt=f"{one.y} against {one.x}: " + ", ".join(series.name for series in one.series),
         figure=figure(
             traces,
-            xaxis={"title": {"text": text(one.x)}, "type": "log" if "x" in one.log else None},
-            yaxis={"title": {"text": text(one.y)}, "type": "log" if "y" in one.log else None},
+            xaxis={"title": {"text": lines(one.x)}, "type": "log" if "x" in one.log else None},
+            yaxis={"title": {"text": lines(one.y)}, "type": "log" if "y" in one.log else None},
             showlegend=len(one.series) > 1,
         ),
         numbers=Cells(0, f"{one.y} \\ {one.x}") if one.heat and not one.series else _columns(one.series),
@@ -196,7 +196,7 @@ def by_threshold(told: Told) -> Chart | None:
         alt="; ".join(f"{part['from']:.4g} to {part['to']:.4g}: {part['verdict']}" for part in parts),
         figure=figure(
             traces,
-            xaxis={"title": {"text": text(axis)}},
+            xaxis={"title": {"text": lines(axis)}},
             yaxis={"type": "category"},
             shapes=[
                 {"type": "line", "x0": now, "x1": now, "yref": "paper", "y0": 0, "y1": 1}
