@@ -10,9 +10,11 @@ from mnemo_jax.claims.carry_out import Checked, Judged, Told, pieces
 from mnemo_jax.claims.measurement import Heat, Illustration, Series
 from mnemo_jax.report.chart import Cells, Chart, digits, figure, lines, text
 from mnemo_jax.report.page import slug
-from mnemo_jax.report.theme import heights, hue
+from mnemo_jax.report.theme import DISTINCT, heights, hue
 
 LEVELS = 200  # points of a distribution's curve; with no more runs, each is one of them
+DASHES = ("dash", "dot", "dashdot", "longdash")  # of laws
+AT = "at %{x:.4g}, %{y:.4g}"
 TONE = {
     "holds": "good",
     "holds in some regimes": "doubt",
@@ -53,10 +55,7 @@ def _longer(one: Series, other: Series) -> Series:
 
 
 def _chart(claim: str, one: Illustration) -> Chart:
-    own = [series for series in one.series if series.kind != "law"]
-    colours = {series.name: hue(k % 7) for k, series in enumerate(own)}
-    traces = [_map(one.heat)] if one.heat else []
-    traces += [_trace(series, colours.get(series.name, "var(--ink)")) for series in one.series]
+    traces = [*(_map(one.heat) if one.heat else []), *_traces(one)]
     return Chart(
         name=f"{claim}-{slug(one.title)}",
         title=one.title,
@@ -64,16 +63,42 @@ def _chart(claim: str, one: Illustration) -> Chart:
         alt=f"{one.y} against {one.x}: " + ", ".join(series.name for series in one.series),
         figure=figure(
             traces,
-            xaxis={"title": {"text": lines(one.x)}, "type": "log" if "x" in one.log else None},
-            yaxis={"title": {"text": lines(one.y)}, "type": "log" if "y" in one.log else None},
-            showlegend=len(one.series) > 1,
+            xaxis=_axis(one.x, "x" in one.log, one.heat.x if one.heat else None),
+            yaxis=_axis(one.y, "y" in one.log, one.heat.y if one.heat else None),
+            showlegend=len(traces) > 1,
+            legend={"tracegroupgap": 0},
         ),
         numbers=Cells(0, f"{one.y} \\ {one.x}") if one.heat and not one.series else _columns(one.series),
         height=420,
     )
 
 
-def _trace(series: Series, colour: str) -> dict[str, Any]:
+def _traces(one: Illustration) -> list[dict[str, Any]]:
+    """Return the series of an illustration; those of one name, such as both sides of a law, look alike."""
+    laws = list(dict.fromkeys(series.name for series in one.series if series.kind == "law"))
+    rest = list(dict.fromkeys(series.name for series in one.series if series.kind != "law"))
+    first = len(one.heat.words) if one.heat else 0  # colours that the map has
+    traces = []
+    for k, series in enumerate(one.series):
+        if series.kind == "law":
+            made = _trace(series, "var(--ink)", DASHES[laws.index(series.name) % len(DASHES)])
+        else:
+            made = _trace(series, hue((first + rest.index(series.name)) % DISTINCT))
+        told = all((series.name, series.kind) != (other.name, other.kind) for other in one.series[:k])
+        traces.append(made | {"legendgroup": f"{series.kind} {series.name}", "showlegend": told})
+    return traces
+
+
+def _axis(name: str, log: bool, cells: Sequence[float] | np.ndarray | None) -> dict[str, Any]:
+    """Return an axis, where there is a map as long as its cells."""
+    axis: dict[str, Any] = {"title": {"text": lines(name)}, "type": "log" if log else None}
+    if cells is None or len(cells) < 2:
+        return axis
+    middle = np.log10(cells) if log else np.asarray(cells)
+    return axis | {"range": sorted([1.5 * middle[0] - 0.5 * middle[1], 1.5 * middle[-1] - 0.5 * middle[-2]])}
+
+
+def _trace(series: Series, colour: str, dash: str = "solid") -> dict[str, Any]:
     made: dict[str, Any] = {"x": list(series.x), "y": list(series.y), "name": text(series.name)}
     if series.low is not None and series.high is not None:
         made["error_y"] = _bars(series)
@@ -84,7 +109,7 @@ def _trace(series: Series, colour: str) -> dict[str, Any]:
             size = 8 if len(series.x) <= 60 else 4
             return made | {"type": "scatter", "mode": "markers", "marker": {"color": colour, "size": size}}
         case "law":
-            return made | {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": 1.5, "dash": "dash"}}
+            return made | {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": 1.5, "dash": dash}}
         case _:
             shape = "hv" if series.kind == "steps" else "linear"
             return made | {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": 2, "shape": shape}}
@@ -97,14 +122,23 @@ def _bars(series: Series) -> dict[str, Any]:
     return {"array": up, "arrayminus": down, "symmetric": False, "thickness": 1.5, "width": 3, "color": "var(--ink)"}
 
 
-def _map(heat: Heat) -> dict[str, Any]:
-    made: dict[str, Any] = {"type": "heatmap", "x": list(heat.x), "y": list(heat.y), "z": heat.z, "name": heat.name}
+def _map(heat: Heat) -> list[dict[str, Any]]:
+    """Return a map, and for one of words the lines of the legend that name their colours."""
+    cells: dict[str, Any] = {"type": "heatmap", "x": list(heat.x), "y": list(heat.y), "z": heat.z}
     if not heat.words:
-        return made | {"colorscale": heights(), "colorbar": {"title": {"text": text(heat.name)}}}
+        bar = {"title": {"text": text(heat.name), "side": "right"}}
+        told = f"{text(heat.name)} %{{z:.4g}}<br>" if heat.name else "%{z:.4g}<br>"
+        return [cells | {"colorscale": heights(), "colorbar": bar, "hovertemplate": f"{told}{AT}<extra></extra>"}]
     last = len(heat.words)
     scale = [[(k + side) / last, hue(k)] for k in range(last) for side in (0, 1)]
-    ticks = {"tickvals": list(range(last)), "ticktext": [text(word) for word in heat.words]}
-    return made | {"colorscale": scale, "zmin": -0.5, "zmax": last - 0.5, "colorbar": ticks}
+    cells |= {"colorscale": scale, "zmin": -0.5, "zmax": last - 0.5, "showscale": False}
+    cells["hovertemplate"] = f"{AT}<extra></extra>"
+    return [cells, *(_key(word, hue(k)) for k, word in enumerate(heat.words))]
+
+
+def _key(name: str, colour: str) -> dict[str, Any]:
+    made = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": text(name), "legendgroup": name}
+    return made | {"marker": {"symbol": "square", "size": 11, "color": colour}, "hoverinfo": "skip"}
 
 
 def _columns(series: Sequence[Series]) -> dict[str, list[Any]]:
