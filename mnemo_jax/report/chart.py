@@ -17,11 +17,13 @@ class Cells(NamedTuple):
         trace: number of the heatmap or contour among the chart's traces.
         corner: what stands where the row of x and the column of y meet.
         key: where the trace has the numbers: ``z``, or ``customdata`` where those drawn are others.
+        words: what the numbers stand for, where they are places in it.
     """
 
     trace: int
     corner: str
     key: Literal["z", "customdata"] = "z"
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,7 +68,7 @@ def _chart(claim: str, one: Illustration) -> Chart:
             showlegend=len(traces) > 1,
             legend={"tracegroupgap": 0},
         ),
-        numbers=Cells(0, f"{one.y} \\ {one.x}") if one.heat and not one.series else _columns(one.series),
+        numbers=Cells(0, f"{one.y} \\ {one.x}", words=tuple(one.heat.words)) if one.heat else _columns(one.series),
         height=420,
     )
 
