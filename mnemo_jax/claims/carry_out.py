@@ -290,6 +290,7 @@ def table(told: Told) -> dict[str, Any]:
 def pieces(told: Told) -> list[dict[str, Any]]:
     """Return the verdict for every threshold there could have been, see `verdict.sensitivity`."""
     found = sensitivity(
+        told.claim.rule(),
         [one.estimate for one in told.regimes],
         [one.rule for one in told.regimes],
         [one.passed for one in told.controls],

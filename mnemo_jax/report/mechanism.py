@@ -207,7 +207,7 @@ def by_threshold(told: Told) -> Chart | None:
     parts = pieces(told)
     if not parts:
         return None
-    rule = told.regimes[0].rule
+    rule = told.claim.rule()
     scaled = rule.direction == "inside"
     now = 1.0 if scaled else rule.threshold
     words = list(dict.fromkeys(part["verdict"] for part in parts))
@@ -216,8 +216,9 @@ def by_threshold(told: Told) -> Chart | None:
             "type": "scatter",
             "x": [end for part in parts if part["verdict"] == word for end in (part["from"], part["to"], None)],
             "y": [word for part in parts if part["verdict"] == word for _ in range(3)],
-            "mode": "lines",
+            "mode": "lines+markers",  # so that also the shortest piece is seen
             "line": {"width": 14, "color": f"var(--{TONE[word]})"},
+            "marker": {"symbol": "line-ns", "size": 10, "line": {"width": 2, "color": f"var(--{TONE[word]})"}},
             "hovertemplate": "%{y} at %{x:.4g}<extra></extra>",
         }
         for word in words
@@ -226,7 +227,8 @@ def by_threshold(told: Told) -> Chart | None:
     return Chart(
         name=f"{told.claim.id}-threshold",
         title="The verdict by threshold",
-        caption="What the same evidence would say of other thresholds; the dashed line is the one that was fixed.",
+        caption="What the same evidence would say of other thresholds; the dashed line is the one that was fixed."
+        + (" Regimes with a rule of their own keep it." if any(one.rule != rule for one in told.regimes) else ""),
         alt="; ".join(f"{part['from']:.4g} to {part['to']:.4g}: {part['verdict']}" for part in parts),
         figure=figure(
             traces,
