@@ -1,5 +1,6 @@
 """The page of a set of claims: a table of verdicts, a section for each claim, and the text they test, corrected."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,15 +10,18 @@ from mnemo_jax.claims.carry_out import Checked, Judged, Told, clusters, least_va
 from mnemo_jax.claims.claim import Sentence, Set
 from mnemo_jax.claims.verdict import Verdict
 from mnemo_jax.report.chart import Chart
+from mnemo_jax.report.distributions import LEVELS, every_run
 from mnemo_jax.report.forest import TONES, forest, small
-from mnemo_jax.report.mechanism import TONE, by_threshold, every_run, illustrations
+from mnemo_jax.report.mechanism import illustrations, mechanism
 from mnemo_jax.report.page import render
 from mnemo_jax.report.table import Cell, Column, Table
+from mnemo_jax.report.threshold import TONE, by_threshold
 from mnemo_jax.report.verdict import Fact
 from mnemo_jax.terminal import percent
 from mnemo_jax.terminal_claims import MEANING, ORDER, against, effect, known, number, sentence, signs, word
 
 CASES = 60  # rows of a table of an exact claim's cases
+POINTS = 48_000  # drawn one by one in illustrations and distributions; the other charts have a few each
 
 
 class Section(NamedTuple):
@@ -40,6 +44,7 @@ class Line(NamedTuple):
 def claims_page(own: Set, told: Sequence[Told], size: str) -> str:
     """Return the page of the claims of a set; equal evidence gives equal bytes."""
     known = {one.claim.id: one for one in told}
+    most = _most(told)
     lines = [Line(part, [known[name] for name in part.claims]) for part in own.text]
     return render(
         "claims.html.j2",
@@ -48,7 +53,7 @@ def claims_page(own: Set, told: Sequence[Told], size: str) -> str:
         headline=sentence(told),
         level=f"{100 * own.level:.2f} %",
         front=_front(told),
-        sections=[_section(one) for one in told],
+        sections=[_section(one, most) for one in told],
         lines=lines,
         facts=_facts(told),
     )
@@ -108,8 +113,16 @@ def _tone(one: Told) -> Any:
     return tone if tone in ("good", "bad", "doubt") else ""
 
 
-def _section(one: Told) -> Section:
-    charts = [forest(one), *illustrations(one), every_run(one), by_threshold(one)]
+def _most(told: Sequence[Told]) -> int:
+    """Return how many points of a series there may be so that all of the page's are at most `POINTS`."""
+    lengths = [len(series.x) for one in told for shown in illustrations(one) for series in shown.series]
+    lengths += [LEVELS] * sum(len(one.regimes) * (1 if one.claim.arms is None else 2) for one in told)
+    longest = range(1, max(lengths, default=1) + 1)
+    return max(1, bisect_right(longest, POINTS, key=lambda most: sum(min(length, most) for length in lengths)))
+
+
+def _section(one: Told, most: int) -> Section:
+    charts = [forest(one), *mechanism(one, most), every_run(one, most), by_threshold(one)]
     tables = [_regimes(one), _cases(one), _controls(one)]
     return Section(one, word(one), _tone(one), [c for c in charts if c], [t for t in tables if t])
 
