@@ -43,13 +43,19 @@ def forest(told: Told) -> Chart | None:
                 "categoryorder": "array",
                 "categoryarray": [_short(name) for name in names],
             },
-            xaxis={"title": {"text": lines(told.claim.measure)}, "type": "log" if log else "linear"},
+            xaxis={"title": {"text": _axis(told.claim.measure)}, "type": "log" if log else "linear"},
             showlegend=False,
             margin={"l": 8, "r": 16, "t": 8, "b": 48},
         ),
         numbers=_numbers(regimes, controls, names),
         height=90 + len(names) * max(34, *(18 * _short(name).count("<br>") + 24 for name in names)),
     )
+
+
+def _axis(measure: str) -> str:
+    """Return what is measured in two lines, where it is no longer; the chart's heading says all of it."""
+    words = lines(measure)
+    return words if words.count("<br>") < 2 else "estimate"
 
 
 def _short(name: str) -> str:

@@ -1,7 +1,7 @@
 """How a claim's verdict depends on the threshold that was fixed."""
 
 from mnemo_jax.claims.carry_out import Told, pieces
-from mnemo_jax.report.chart import Chart, figure, lines
+from mnemo_jax.report.chart import Chart, figure
 
 TONE = {
     "holds": "good",
@@ -33,7 +33,7 @@ def by_threshold(told: Told) -> Chart | None:
         }
         for word in words
     ]
-    axis = "margin, in multiples of the one that was fixed" if scaled else f"threshold ({told.claim.measure})"
+    axis = "margin, in multiples of the one that was fixed" if scaled else "threshold"
     return Chart(
         name=f"{told.claim.id}-threshold",
         title="The verdict by threshold",
@@ -42,7 +42,7 @@ def by_threshold(told: Told) -> Chart | None:
         alt="; ".join(f"{part['from']:.4g} to {part['to']:.4g}: {part['verdict']}" for part in parts),
         figure=figure(
             traces,
-            xaxis={"title": {"text": lines(axis)}},
+            xaxis={"title": {"text": axis}},
             yaxis={"type": "category"},
             shapes=[
                 {"type": "line", "x0": now, "x1": now, "yref": "paper", "y0": 0, "y1": 1}
