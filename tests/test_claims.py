@@ -358,7 +358,14 @@ class TestVerdicts:
     def test_sensitivity_of_equivalence_scales_the_margin(self):
         pieces = sensitivity(INSIDE, [at(-0.5, 0.5)], [INSIDE], [], True)
         assert [piece.verdict for piece in pieces] == [Verdict.INCONCLUSIVE, Verdict.HOLDS]
+        assert pieces[0].low == 0
         assert pieces[0].high == pytest.approx(0.5)
+        assert pieces[-1].high > 1
+
+    def test_sensitivity_has_the_threshold_that_was_fixed_also_far_from_all_intervals(self):
+        (first, *_, last) = sensitivity(ABOVE, [at(0.9, 0.92)], [ABOVE], [], True)
+        assert first.low < 0.5 < first.high
+        assert last.high > 0.92
 
     def test_regimes_with_a_rule_of_their_own_keep_it(self):
         found = [at(0.2, 0.4), at(0.3, 0.7), Estimate(1.0, None, None)]

@@ -109,14 +109,17 @@ def sensitivity(
 
     Regimes with another rule keep it. A claim of equivalence has its margin scaled about its middle instead. The
     verdict changes only where the threshold passes an end of an interval, so that between two of them one stands for
-    all.
+    all. The threshold that was fixed is among them.
     """
     moved = [one for one, own in zip(found, rules, strict=True) if own == rule]
     if rule.direction == "true" or not moved or any(one.interval is None for one in moved):
         return []
     ends = sorted({end for one in moved for end in _ends(one, rule)})
-    span = ends[-1] - ends[0] or abs(ends[0]) or 1.0
-    edges = [ends[0] - 0.25 * span, *ends, ends[-1] + 0.25 * span]
+    scaled = rule.direction == "inside"
+    fixed = 1.0 if scaled else rule.threshold or 0.0
+    low, high = min(fixed, ends[0]), max(fixed, ends[-1])
+    beyond = 0.25 * (high - low or abs(low) or 1.0)
+    edges = sorted({0.0 if scaled else low - beyond, *ends, high + beyond})
     pieces: list[Piece] = []
     for low, high in pairwise(edges):
         new = _moved(rule, (low + high) / 2)
