@@ -33,7 +33,7 @@ class Judged(NamedTuple):
     @property
     def note(self) -> str:
         """What a reader must know of the estimate and of the runs, "" for nothing."""
-        return " ".join(filter(None, (self.estimate.note, self.kept.note)))
+        return ". ".join(filter(None, (self.estimate.note, self.kept.note)))
 
 
 class Checked(NamedTuple):

@@ -89,6 +89,7 @@ def _front(told: Sequence[Told]) -> Table:
         ],
         rows=[_row(one) for one in told],
         note=ORDER,
+        whole=True,
     )
 
 
@@ -144,7 +145,7 @@ def _regimes(told: Told) -> Table | None:
         Column("note", "left", wide=True),
     ]
     rows = [_regime(one, bounded, censored) for one in told.regimes]
-    return Table(name=f"{told.claim.id}-regimes", caption="Regimes", columns=columns, rows=rows)
+    return Table(name=f"{told.claim.id}-regimes", caption="Regimes", columns=columns, rows=rows, whole=True)
 
 
 def _censored(one: Judged) -> int:
@@ -158,15 +159,19 @@ def _regime(one: Judged, bounded: bool, censored: bool) -> tuple[Cell, ...]:
     tone: Any = TONES[one.result] if TONES[one.result] != "quiet" else ""
     return (
         Cell(one.regime.name),
-        Cell(effect(one).replace(" to ", "\u00a0to\u00a0"), key="" if value is None else value),
-        Cell(against(one.rule)),
+        Cell(_signed(effect(one)).replace(" to ", "\u00a0to\u00a0"), key="" if value is None else value),
+        Cell(_signed(against(one.rule))),
         Cell(str(one.result), tone=tone),
         Cell(number(one), key=len(one.kept.rows)),
         Cell(f"{failed:,}{share}", key=failed),
         *([Cell(f"{_censored(one):,}", key=_censored(one))] if censored else []),
-        *([Cell(f"{bounds[0]:.4g} to {bounds[1]:.4g}" if bounds else "")] if bounded else []),
+        *([Cell(_signed(f"{bounds[0]:.4g} to {bounds[1]:.4g}") if bounds else "")] if bounded else []),
         Cell(one.note),
     )
+
+
+def _signed(numbers: str) -> str:
+    return numbers.replace("-", "−")
 
 
 def _cases(told: Told) -> Table | None:
@@ -202,8 +207,8 @@ def _controls(told: Told) -> Table | None:
         rows.append(
             (
                 Cell(one.control.name),
-                Cell(known(one)),
-                Cell(shown + (f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else "")),
+                Cell(_signed(known(one))),
+                Cell(_signed(shown + (f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else ""))),
                 Cell("shown" if one.passed else "not shown", tone="good" if one.passed else "bad"),
                 Cell(f"{len(one.kept.rows):,}", key=len(one.kept.rows)),
             )
