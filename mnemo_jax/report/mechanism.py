@@ -8,6 +8,7 @@ import numpy as np
 
 from mnemo_jax.claims.carry_out import Checked, Judged, Told
 from mnemo_jax.claims.measurement import Illustration, Series, thin
+from mnemo_jax.report import maps
 from mnemo_jax.report.chart import Cells, Chart, figure, lines
 from mnemo_jax.report.page import slug
 from mnemo_jax.report.series import cells, columns, trace
@@ -29,11 +30,11 @@ def illustrations(told: Told) -> list[Illustration]:
 
 def _joined(series: tuple[Series, ...], more: tuple[Series, ...]) -> tuple[Series, ...]:
     """Return both, without what is there already; bars and marks of one name are one series."""
-    for one in more:
+    for one in (one for one in more if one not in series):
         known = next((k for k, other in enumerate(series) if (other.name, other.kind) == (one.name, one.kind)), None)
-        if known is None or (one.kind not in ("bars", "marks") and one != series[known]):
+        if known is None or one.kind not in ("bars", "marks"):
             series = (*series, one)
-        elif one != series[known]:
+        else:
             series = (*series[:known], _longer(series[known], one), *series[known + 1 :])
     return series
 
@@ -54,6 +55,7 @@ def mechanism(told: Told, most: int) -> list[Chart]:
 def _chart(claim: str, one: Illustration, most: int) -> Chart:
     thinned = any(len(series.x) > most for series in one.series)
     one = replace(one, series=tuple(thin(series, most) for series in one.series)) if thinned else one
+    below = maps.BELOW if one.heat and not one.heat.words else 0  # for the bar of colours
     traces = [*(cells(one.heat) if one.heat else []), *_traces(one)]
     return Chart(
         name=f"{claim}-shown-{slug(one.title)}",
@@ -63,12 +65,14 @@ def _chart(claim: str, one: Illustration, most: int) -> Chart:
         figure=figure(
             traces,
             xaxis=_axis(one.x, "x" in one.log, one.heat.x if one.heat else None),
-            yaxis=_axis(one.y, "y" in one.log, one.heat.y if one.heat else None),
+            yaxis=_axis(one.y, "y" in one.log, one.heat.y if one.heat else None)
+            | ({"nticks": 5} if "y" in one.log else {}),  # more name every digit, one upon the other
             showlegend=len(traces) > 1,
             legend={"tracegroupgap": 0},
+            margin={"b": 48 + below},
         ),
         numbers=Cells(0, f"{one.y} \\ {one.x}", words=tuple(one.heat.words)) if one.heat else columns(one.series),
-        height=420,
+        height=400 + below + 12 * sum(one.get("showlegend", True) for one in traces),
     )
 
 

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnemo_jax.claims.measurement import Heat, Series
-from mnemo_jax.report.chart import text
+from mnemo_jax.report.chart import lines, text
+from mnemo_jax.report.maps import bar
 from mnemo_jax.report.theme import heights, hue
 
+LEGEND = 40  # letters of a line of a legend, which fit a phone
 AT = "at %{x:.4g}, %{y:.4g}"
 
 
 def trace(series: Series, colour: str, dash: str = "solid") -> dict[str, Any]:
-    """Return a series with its intervals, in a colour, and a law in dashes."""
-    made: dict[str, Any] = {"x": list(series.x), "y": list(series.y), "name": text(series.name)}
+    """Return a series with its intervals, in a colour, and lines in dashes."""
+    made: dict[str, Any] = {"x": list(series.x), "y": list(series.y), "name": lines(series.name, LEGEND)}
     if series.low is not None and series.high is not None:
         made["error_y"] = _bars(series)
     match series.kind:
@@ -25,7 +27,8 @@ def trace(series: Series, colour: str, dash: str = "solid") -> dict[str, Any]:
             return made | {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": 1.5, "dash": dash}}
         case _:
             shape = "hv" if series.kind == "steps" else "linear"
-            return made | {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": 2, "shape": shape}}
+            line = {"color": colour, "width": 2, "shape": shape, "dash": dash}
+            return made | {"type": "scatter", "mode": "lines", "line": line}
 
 
 def _bars(series: Series) -> dict[str, Any]:
@@ -39,9 +42,11 @@ def cells(heat: Heat) -> list[dict[str, Any]]:
     """Return a map, and for one of words the lines of the legend that name their colours."""
     made: dict[str, Any] = {"type": "heatmap", "x": list(heat.x), "y": list(heat.y), "z": heat.z}
     if not heat.words:
-        bar = {"title": {"text": text(heat.name), "side": "right"}}
         told = f"{text(heat.name)} %{{z:.4g}}<br>" if heat.name else "%{z:.4g}<br>"
-        return [made | {"colorscale": heights(), "colorbar": bar, "hovertemplate": f"{told}{AT}<extra></extra>"}]
+        return [
+            made
+            | {"colorscale": heights(), "colorbar": bar(text(heat.name)), "hovertemplate": f"{told}{AT}<extra></extra>"}
+        ]
     last = len(heat.words)
     scale = [[(k + side) / last, hue(k)] for k in range(last) for side in (0, 1)]
     made |= {"colorscale": scale, "zmin": -0.5, "zmax": last - 0.5, "showscale": False}
@@ -50,8 +55,9 @@ def cells(heat: Heat) -> list[dict[str, Any]]:
 
 
 def _key(name: str, colour: str) -> dict[str, Any]:
-    made = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": text(name), "legendgroup": name}
-    return made | {"marker": {"symbol": "square", "size": 11, "color": colour}, "hoverinfo": "skip"}
+    made = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": lines(name, LEGEND)}
+    made |= {"legendgroup": name, "hoverinfo": "skip"}
+    return made | {"marker": {"symbol": "square", "size": 11, "color": colour}}
 
 
 def columns(series: Sequence[Series]) -> dict[str, list[Any]]:

@@ -1,7 +1,7 @@
 """How a claim's verdict depends on the threshold that was fixed."""
 
 from mnemo_jax.claims.carry_out import Told, pieces
-from mnemo_jax.report.chart import Chart, figure
+from mnemo_jax.report.chart import Chart, figure, lines
 
 TONE = {
     "holds": "good",
@@ -42,7 +42,7 @@ def by_threshold(told: Told) -> Chart | None:
         alt="; ".join(f"{part['from']:.4g} to {part['to']:.4g}: {part['verdict']}" for part in parts),
         figure=figure(
             traces,
-            xaxis={"title": {"text": axis}},
+            xaxis={"title": {"text": lines(axis)}},
             yaxis={"type": "category"},
             shapes=[
                 {"type": "line", "x0": now, "x1": now, "yref": "paper", "y0": 0, "y1": 1}
