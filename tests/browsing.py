@@ -41,13 +41,13 @@ def tabs(browser):
             tab.goto(path.as_uri())
             tab.wait_for_selector("html[data-drawn]")
             opened[path] = tab
-        assert not complaints
+        assert not complaints, complaints
         return opened[path]
 
     yield tab_of
     for tab in opened.values():
         tab.close()
-    assert not complaints
+    assert not complaints, complaints
 
 
 def outside(address):
