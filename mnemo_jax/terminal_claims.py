@@ -50,17 +50,21 @@ def show(own: Set, told: Sequence[Told], verdicts: str, page: Path) -> None:
 
 def sentence(told: Sequence[Told]) -> str:
     """Return how many claims have which verdict."""
-    words = [str(one.verdict) if one.verdict else "not run" for one in told]
-    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    words = list(map(word, told))
+    counts = ", ".join(f"{words.count(one)} × {one}" for one in dict.fromkeys(words))
     return f"{len(told)} claim{'s' * (len(told) != 1)}: {counts}"
+
+
+def word(one: Told) -> str:
+    """Return a claim's verdict in words."""
+    return str(one.verdict) if one.verdict else "not decided"
 
 
 def row(one: Told) -> tuple[str, ...]:
     """Return a claim's id, title, verdict, results of its regimes, runs and the least valid share of a regime."""
     valid = least_valid(one)
     share = "" if valid is None else f"{percent(valid)} %"
-    word = str(one.verdict) if one.verdict else "–"
-    return one.claim.id, one.claim.title, word, signs(one), f"{runs(one):,}" if one.regimes else "", share
+    return one.claim.id, one.claim.title, word(one), signs(one), f"{runs(one):,}" if one.regimes else "", share
 
 
 def signs(one: Told) -> str:
@@ -85,7 +89,7 @@ def said(one: Judged) -> str:
 
 def known(one: Checked) -> str:
     """Return the answer that a control had to show."""
-    return f"{one.control.expected:g} ± {one.control.tolerance:g}"
+    return f"{one.control.expected:g}" + (f" ± {one.control.tolerance:g}" if one.control.tolerance else "")
 
 
 def against(rule: Rule) -> str:

@@ -347,7 +347,7 @@ class TestVerdicts:
 
     def test_sensitivity_equals_judging_at_every_threshold(self):
         found, rules = [at(0.2, 0.4), at(0.3, 0.7)], [ABOVE, ABOVE]
-        pieces = sensitivity(found, rules, [True], True)
+        pieces = sensitivity(ABOVE, found, rules, [True], True)
         assert pieces[0].verdict == Verdict.HOLDS
         assert pieces[-1].verdict == Verdict.NOT
         for threshold in np.linspace(0.1, 0.79, 200):
@@ -356,13 +356,27 @@ class TestVerdicts:
             assert any(piece.low <= threshold <= piece.high and piece.verdict == now for piece in pieces)
 
     def test_sensitivity_of_equivalence_scales_the_margin(self):
-        pieces = sensitivity([at(-0.5, 0.5)], [INSIDE], [], True)
+        pieces = sensitivity(INSIDE, [at(-0.5, 0.5)], [INSIDE], [], True)
         assert [piece.verdict for piece in pieces] == [Verdict.INCONCLUSIVE, Verdict.HOLDS]
+        assert pieces[0].low == 0
         assert pieces[0].high == pytest.approx(0.5)
+        assert pieces[-1].high > 1
 
-    def test_statements_and_mixed_rules_have_no_curve(self):
-        assert sensitivity([Estimate(1.0, None, None)], [TRUE], [], True) == []
-        assert sensitivity([at(0, 1), at(0, 1)], [ABOVE, BELOW], [], True) == []
+    def test_sensitivity_has_the_threshold_that_was_fixed_also_far_from_all_intervals(self):
+        (first, *_, last) = sensitivity(ABOVE, [at(0.9, 0.92)], [ABOVE], [], True)
+        assert first.low < 0.5 < first.high
+        assert last.high > 0.92
+
+    def test_regimes_with_a_rule_of_their_own_keep_it(self):
+        found = [at(0.2, 0.4), at(0.3, 0.7), Estimate(1.0, None, None)]
+        alone = sensitivity(ABOVE, found[:2], [ABOVE, ABOVE], [], True)
+        beside = sensitivity(ABOVE, found, [ABOVE, ABOVE, TRUE], [], True)
+        assert [piece.verdict for piece in alone] == [Verdict.HOLDS, Verdict.INCONCLUSIVE, Verdict.NOT]
+        assert beside == [*alone[:2], alone[2]._replace(verdict=Verdict.SOME)]
+
+    def test_statements_have_no_curve(self):
+        assert sensitivity(TRUE, [Estimate(1.0, None, None)], [TRUE], [], True) == []
+        assert sensitivity(ABOVE, [at(0, 1)], [BELOW], [], True) == []
 
 
 @pytest.fixture(autouse=True)

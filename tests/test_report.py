@@ -7,8 +7,10 @@ import re
 import shutil
 from types import SimpleNamespace
 
+import browsing
 import numpy as np
 import pytest
+from browsing import HOSTILE, MARKS, RAW, colours, drawn_one_by_one, hovered, saved, told_of, until
 
 import mnemo_jax as mnemo
 from mnemo_jax import losses, store
@@ -18,12 +20,7 @@ from mnemo_jax.starts import Grid
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
 
-HOSTILE = '</script><b onclick="alert(1)">&\u2028'
-RAW = 50_000  # points drawn one by one in a page at most
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 INK = "getComputedStyle(document.querySelector('#steps .xtitle')).fill"  # of a chart
-MARKS = ".main-svg :is(.point, path.js-line, .hm image, .contourlayer path)"
-WITHOUT_GPU = ["--headless=new", "--no-sandbox", "--enable-unsafe-swiftshader", "--use-angle=swiftshader"]
 
 
 # ---- components ----
@@ -120,14 +117,6 @@ def pages(records, tmp_path_factory):
     return {name: report(getattr(records, name), folder / f"{name}.html") for name in NAMES}
 
 
-def told_of(path):
-    """Return what the page's script is told of each chart, by name."""
-    found = re.findall(
-        r'<script type="application/json" id="([\w-]+)-told">(.*?)</script>', path.read_text(), re.DOTALL
-    )
-    return {name: json.loads(text) for name, text in found}
-
-
 def test_the_same_record_gives_the_same_bytes_and_lies_in_its_folder_when_no_file_is_named(records, pages):
     for name in ("square", "search"):
         record = getattr(records, name)
@@ -140,8 +129,7 @@ def test_the_same_record_gives_the_same_bytes_and_lies_in_its_folder_when_no_fil
 def test_charts_that_apply_are_there_and_few_points_are_drawn_one_by_one(pages, name):
     told = told_of(pages[name])
     assert set(told) == CHARTS[name]
-    traces = [trace for one in told.values() for trace in one["data"] if trace["type"] == "scatter"]
-    assert sum(len(trace["x"]) for trace in traces) < RAW
+    assert drawn_one_by_one(told) < RAW
 
 
 def test_nothing_in_the_page_refers_outside_it(pages):
@@ -181,58 +169,10 @@ def test_what_the_page_says_first_is_what_the_record_says(records, pages):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=path, args=WITHOUT_GPU)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def opened(browser, pages):
-    """Open pages once each, and close them at the end; whatever they complain of or ask for makes `shown` fail."""
-    tabs, complaints = {}, []
-
-    def open_page(name, path=None):
-        if name not in tabs:
-            tab = browser.new_page(viewport={"width": 1280, "height": 900})
-            tab.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
-            tab.on("pageerror", lambda error: complaints.append(str(error)))
-            tab.on("request", lambda asked: outside(asked.url) and complaints.append(asked.url))
-            tab.goto((path or pages[name]).as_uri())
-            tab.wait_for_selector("html[data-drawn]")
-            tabs[name] = tab
-        assert not complaints
-        return tabs[name]
-
-    yield open_page
-    for tab in tabs.values():
-        tab.close()
-    assert not complaints
-
-
-def until(tab, condition):
-    """Wait until a condition holds in the page; the page's own rules forbid playwright's way, which evaluates text."""
-    for _ in range(200):
-        if tab.evaluate(condition):
-            return
-        tab.wait_for_timeout(25)
-    pytest.fail(f"never: {condition}")
-
-
-def outside(address):
-    return not address.startswith(("file:", "data:", "blob:"))
-
-
-def saved(tab, button):
-    """Return name and text of the file that a button of the page saves."""
-    with tab.expect_download() as download:
-        tab.click(button)
-    return download.value.suggested_filename, download.value.path().read_text()
+def opened(pages):
+    """Open pages by name, see `browsing.tabs`."""
+    with browsing.started() as browser, browsing.tabs(browser) as tab_of:
+        yield lambda name, path=None: tab_of(path or pages[name])
 
 
 @pytest.mark.parametrize("name", NAMES[1:])  # the hostile one below is the first
@@ -292,12 +232,7 @@ def test_tables_are_sorted_by_mouse_and_by_keyboard(opened, records):
 
 
 def test_a_point_tells_its_label_where_it_is_hovered_over(opened):
-    tab = opened("square")
-    tab.locator("#shares").scroll_into_view_if_needed()
-    mark = tab.locator("#shares .point").first.bounding_box()
-    tab.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
-    tab.wait_for_selector("#shares .hoverlayer .hovertext")
-    assert re.search(r"minimum \d", tab.locator("#shares .hoverlayer").text_content())
+    assert re.search(r"minimum \d", hovered(opened("square"), "shares"))
 
 
 def test_numbers_of_charts_are_those_of_the_record(opened, records):
@@ -338,16 +273,12 @@ def test_a_figure_is_saved_as_svg_in_light_colours_whatever_the_page_s(opened):
     assert "rgb(28, 32, 36)" in text  # ink on white
 
 
-def colours(tab):
-    return tab.evaluate(f"[getComputedStyle(document.body).backgroundColor, {INK}]")
-
-
 def test_dark_changes_page_and_charts_and_back(opened):
     tab = opened("square")
-    light = colours(tab)
+    light = colours(tab, INK)
     tab.emulate_media(color_scheme="dark")
     until(tab, f"{INK} != '{light[1]}'")
-    dark = colours(tab)
+    dark = colours(tab, INK)
     assert light == ["rgb(255, 255, 255)", "rgb(28, 32, 36)"]
     assert dark == ["rgb(20, 23, 26)", "rgb(231, 234, 236)"]
     tab.emulate_media(color_scheme="light")
@@ -369,7 +300,7 @@ def test_print_is_light_and_fits_the_paper(opened):
     tab.emulate_media(color_scheme="dark", media="print")
     widths = "[...document.querySelectorAll('.plot .main-svg')].map((s) => s.clientWidth)"
     until(tab, f"Math.max(...{widths}) == 680")
-    assert colours(tab) == ["rgb(255, 255, 255)", "rgb(28, 32, 36)"]
+    assert colours(tab, INK) == ["rgb(255, 255, 255)", "rgb(28, 32, 36)"]
     assert tab.evaluate("getComputedStyle(document.querySelector('.actions')).display") == "none"
     assert tab.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     tab.emulate_media(color_scheme="light", media="screen")

@@ -33,7 +33,7 @@ class Judged(NamedTuple):
     @property
     def note(self) -> str:
         """What a reader must know of the estimate and of the runs, "" for nothing."""
-        return " ".join(filter(None, (self.estimate.note, self.kept.note)))
+        return ". ".join(filter(None, (self.estimate.note, self.kept.note)))
 
 
 class Checked(NamedTuple):
@@ -290,6 +290,7 @@ def table(told: Told) -> dict[str, Any]:
 def pieces(told: Told) -> list[dict[str, Any]]:
     """Return the verdict for every threshold there could have been, see `verdict.sensitivity`."""
     found = sensitivity(
+        told.claim.rule(),
         [one.estimate for one in told.regimes],
         [one.rule for one in told.regimes],
         [one.passed for one in told.controls],

@@ -111,8 +111,9 @@ class Claim:
     line: str = ""
     sources: tuple[str, ...] = ()
 
-    def rule(self, regime: Regime) -> Rule:
-        """Return what a regime's interval is held against."""
+    def rule(self, regime: Regime | None = None) -> Rule:
+        """Return what a regime's interval is held against; without one the claim's own rule."""
+        regime = regime or Regime(name=self.title)
         own = regime.direction or self.direction
         threshold = regime.threshold if regime.threshold is not None else self.threshold
         margin = regime.margin if regime.margin is not None else self.margin

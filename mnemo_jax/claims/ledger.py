@@ -14,13 +14,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter
 
 from mnemo_jax import store
 from mnemo_jax.claims.claim import Claim, Control, Regime, Set, fixed
-from mnemo_jax.claims.measurement import MOST, Heat, Illustration, Measurement, Rows, Series
+from mnemo_jax.claims.measurement import MOST, Heat, Illustration, Measurement, Rows, Series, thin
 
 COLUMNS = ("value", "other", "cluster", "ended", "other_ended", "valid", "case")
 
@@ -82,16 +81,7 @@ def _path(folder: Path, number: int, part: Regime | Control) -> Path:
 
 def _thinned(one: Illustration) -> Illustration:
     """Return an illustration whose series have at most `MOST` points, evenly taken."""
-    return replace(one, series=tuple(_thin(series) for series in one.series))
-
-
-def _thin(series: Series) -> Series:
-    step = max(1, -(-len(series.x) // MOST))
-    columns: dict[str, Any] = {
-        name: None if (column := getattr(series, name)) is None else np.asarray(column)[::step]
-        for name in ("x", "y", "low", "high")
-    }
-    return replace(series, **columns)
+    return replace(one, series=tuple(thin(series, MOST) for series in one.series))
 
 
 def _illustration(words: dict[str, Any]) -> Illustration:

@@ -1,7 +1,7 @@
 """What an experiment returns for one regime of a claim: every run it made, and pictures of the mechanism."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,16 @@ class Series:
     low: Sequence[float] | np.ndarray | None = None
     high: Sequence[float] | np.ndarray | None = None
     kind: Literal["line", "steps", "marks", "bars", "law"] = "line"
+
+
+def thin(series: Series, most: int) -> Series:
+    """Return a series of at most ``most`` points, evenly taken."""
+    step = max(1, -(-len(series.x) // most))
+    columns: dict[str, Any] = {
+        name: None if (column := getattr(series, name)) is None else np.asarray(column)[::step]
+        for name in ("x", "y", "low", "high")
+    }
+    return replace(series, **columns)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,25 +103,28 @@ def passes(found: Estimate, expected: float, tolerance: float) -> bool:
 
 
 def sensitivity(
-    found: Sequence[Estimate], rules: Sequence[Rule], controls: Sequence[bool], enough: bool
+    rule: Rule, found: Sequence[Estimate], rules: Sequence[Rule], controls: Sequence[bool], enough: bool
 ) -> list[Piece]:
-    """Return the verdict for every threshold there could have been, all regimes having the same; none for statements.
+    """Return the verdict for every threshold that the claim's own ``rule`` could have had; none for statements.
 
-    A claim of equivalence has its margin scaled about its middle instead. The verdict changes only where the threshold
-    passes an end of an interval, so that between two of them one threshold stands for all.
+    Regimes with another rule keep it. A claim of equivalence has its margin scaled about its middle instead. The
+    verdict changes only where the threshold passes an end of an interval, so that between two of them one stands for
+    all. The threshold that was fixed is among them.
     """
-    if not rules or len(set(rules)) > 1 or rules[0].direction == "true" or any(e.interval is None for e in found):
+    moved = [one for one, own in zip(found, rules, strict=True) if own == rule]
+    if rule.direction == "true" or not moved or any(one.interval is None for one in moved):
         return []
-    rule = rules[0]
-    ends = sorted({end for one in found for end in (_ends(one, rule))})
-    if not ends:
-        return []
-    span = ends[-1] - ends[0] or abs(ends[0]) or 1.0
-    edges = [ends[0] - 0.25 * span, *ends, ends[-1] + 0.25 * span]
+    ends = sorted({end for one in moved for end in _ends(one, rule)})
+    scaled = rule.direction == "inside"
+    fixed = 1.0 if scaled else rule.threshold or 0.0
+    low, high = min(fixed, ends[0]), max(fixed, ends[-1])
+    beyond = 0.25 * (high - low or abs(low) or 1.0)
+    edges = sorted({0.0 if scaled else low - beyond, *ends, high + beyond})
     pieces: list[Piece] = []
     for low, high in pairwise(edges):
-        own = _moved(rule, (low + high) / 2)
-        now = verdict([(result(one, own), own) for one in found], controls, enough)
+        new = _moved(rule, (low + high) / 2)
+        held = [new if own == rule else own for own in rules]
+        now = verdict([(result(one, own), own) for one, own in zip(found, held, strict=True)], controls, enough)
         if pieces and pieces[-1].verdict is now:
             low = pieces.pop().low
         pieces.append(Piece(low, high, now))

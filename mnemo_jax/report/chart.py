@@ -1,6 +1,7 @@
 """A chart: a figure of plotly's with what it shows in words and its numbers, as a page draws it."""
 
 import html
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -16,11 +17,13 @@ class Cells(NamedTuple):
         trace: number of the heatmap or contour among the chart's traces.
         corner: what stands where the row of x and the column of y meet.
         key: where the trace has the numbers: ``z``, or ``customdata`` where those drawn are others.
+        words: what the numbers stand for, where they are places in it.
     """
 
     trace: int
     corner: str
     key: Literal["z", "customdata"] = "z"
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,15 @@ def figure(traces: Sequence[Mapping[str, Any]], **layout: Any) -> go.Figure:
 def text(words: str) -> str:
     """Return words as plotly shows them: it reads a few tags in texts, which words from outside must not become."""
     return html.escape(words, quote=False)
+
+
+def lines(words: str, most: int = 30) -> str:
+    """Return words as plotly shows them, in as few lines of at most so many letters as can be, and these even.
+
+    Plotly breaks no lines itself; 30 letters fit an axis on a phone.
+    """
+    wraps = [textwrap.wrap(words, width, break_long_words=False) for width in range(1, most + 1)]
+    return "<br>".join(map(text, next(wrap for wrap in wraps if len(wrap) == len(wraps[-1]))))
 
 
 def digits(values: Any, number: int = 6) -> list[Any]:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from mnemo_jax.claims.carry_out import Checked, Judged, Told
 from mnemo_jax.claims.verdict import Result
-from mnemo_jax.report.chart import Chart, figure, text
+from mnemo_jax.report.chart import Chart, figure, lines, text
 from mnemo_jax.terminal_claims import against, known, said
 
 TONES: dict[Result, str] = {
@@ -43,21 +43,24 @@ def forest(told: Told) -> Chart | None:
                 "categoryorder": "array",
                 "categoryarray": [_short(name) for name in names],
             },
-            xaxis={"title": {"text": text(told.claim.measure)}, "type": "log" if log else "linear"},
+            xaxis={"title": {"text": _axis(told.claim.measure)}, "type": "log" if log else "linear"},
             showlegend=False,
             margin={"l": 8, "r": 16, "t": 8, "b": 48},
         ),
         numbers=_numbers(regimes, controls, names),
-        height=90 + 34 * len(names),
+        height=90 + len(names) * max(34, *(18 * _short(name).count("<br>") + 24 for name in names)),
     )
 
 
+def _axis(measure: str) -> str:
+    """Return what is measured in two lines, where it is no longer; the chart's heading says all of it."""
+    words = lines(measure)
+    return words if words.count("<br>") < 2 else "estimate"
+
+
 def _short(name: str) -> str:
-    """Return a name in lines of some 28 letters, which leave room for the plot on a phone."""
-    lines = [""]
-    for word in text(name).split():
-        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < 28 else [*lines, word]
-    return "<br>".join(lines)
+    """Return a name in lines that leave room for the plot on a phone."""
+    return lines(name, 26)
 
 
 def _line(name: str, value: float | None, ends: tuple[float, float], colour: str, words: str) -> dict[str, Any]:

@@ -48,18 +48,7 @@ def contours(record: Results) -> dict[str, Any]:
     steps = colours.levels(loss[np.isfinite(loss)], LEVELS)
     height = np.where(np.isfinite(loss), np.interp(loss, steps, np.arange(len(steps))), np.nan)
     told = np.unique(np.linspace(0, len(steps) - 1, BAR).round().astype(int))
-    bar = {
-        "orientation": "h",
-        "y": 0,
-        "yref": "container",
-        "yanchor": "bottom",
-        "len": 1.0,
-        "thickness": 9,
-        "outlinewidth": 0,
-        "title": {"text": "loss", "side": "bottom", "font": {"size": 12}},
-        "tickvals": told.tolist(),
-        "ticktext": [words.number(float(steps[k]), 3, 1e-9 * float(np.ptp(steps))) for k in told],
-    }
+    ticks = [words.number(float(steps[k]), 3, 1e-9 * float(np.ptp(steps))) for k in told]
     return {
         "type": "contour",
         "x": digits(x),
@@ -72,8 +61,22 @@ def contours(record: Results) -> dict[str, Any]:
         "zmax": len(steps) - 1,
         "line": {"width": 0.5, "color": "var(--contour)"},
         "colorscale": theme.heights(),
-        "colorbar": bar,
+        "colorbar": bar("loss") | {"tickvals": told.tolist(), "ticktext": ticks},
         "hovertemplate": "x₁ %{x:.4g}<br>x₂ %{y:.4g}<br>loss %{customdata:.5g}<extra></extra>",
+    }
+
+
+def bar(name: str) -> dict[str, Any]:
+    """Return the bar of a map's colours, `BELOW` its axes: beside them it would take a phone's width."""
+    return {
+        "orientation": "h",
+        "y": 0,
+        "yref": "container",
+        "yanchor": "bottom",
+        "len": 1.0,
+        "thickness": 9,
+        "outlinewidth": 0,
+        "title": {"text": name, "side": "bottom", "font": {"size": 12}},
     }
 
 

@@ -50,6 +50,7 @@ class Table:
         rows: its cells, row by row; a bare text or number stands for a cell.
         note: what else a reader must know.
         sort: column by which it is sorted as it comes, and whether ``ascending`` or ``descending``.
+        whole: whether it is shown at its full height.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     note: str = ""
     sort: tuple[int, Literal["ascending", "descending"]] | None = None
+    whole: bool = False
 
     def order(self, column: int) -> str:
         """Return how a column is sorted as it comes, in the words of ``aria-sort``."""

@@ -79,7 +79,8 @@
     const { data, numbers } = told.get(name);
     if (numbers.names) return csv([numbers.names, ...(numbers.columns[0] || []).map((_, k) => numbers.columns.map((c) => c[k]))]);
     const { x, y, [numbers.key]: cells } = data[numbers.trace];
-    return csv([[numbers.corner, ...x], ...cells.map((row, k) => [y[k], ...row])]);
+    const said = (cell) => numbers.words.length && cell !== null ? numbers.words[cell] : cell;
+    return csv([[numbers.corner, ...x], ...cells.map((row, k) => [y[k], ...row.map(said)])]);
   }
 
   async function svg(name) {
