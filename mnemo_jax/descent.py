@@ -295,10 +295,9 @@ class _Carry(NamedTuple):
 
 
 # Wide vectors are 10 to 20 % faster where a CPU has them; last bits may change.
-OPTIONS = {"xla_cpu_prefer_vector_width": 512} | native.OPTIONS
+OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 
 
-@partial(jax.jit, static_argnames=("loss", "choice", "tile"), compiler_options=OPTIONS)
 def descend(
     x0: Array,
     size: Array,
@@ -328,6 +327,30 @@ def descend(
         the ends, ``[n, ...]`` each; the stall log, ``[4 n, ...]``; and the number of segments, int32, every one of
         ``tile.steps * tile.lanes`` lane-steps.
     """
+    plain = tile.native and tile.layout == "lanes_last"
+    if plain:
+        program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data())
+        plain = native.is_plain(partial(_moved, program=program), jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype))
+    done: tuple[Ends, StallLog, Array] = COMPILED[plain](
+        x0, size, first, root, args, rules, loss=loss, choice=choice, tile=tile, plain=plain
+    )
+    return done
+
+
+def _descend(
+    x0: Array,
+    size: Array,
+    first: Array,
+    root: Array,
+    args: Args,
+    rules: Rules,
+    *,
+    loss: Loss,
+    choice: MakesOptimizer,
+    tile: Tile,
+    plain: bool,
+) -> tuple[Ends, StallLog, Array]:
+    """Follow a block, as `descend` says; ``plain`` says that the steps between two looks are compiled whole."""
     axis = -1 if tile.layout == "lanes_last" else 0
     program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data())
 
@@ -337,8 +360,6 @@ def descend(
         return _fresh(x, slot, _memory(program.optimizer, x, root, first + index), size)
 
     starts = jax.vmap(start, out_axes=axis)
-
-    plain = tile.native and tile.layout == "lanes_last" and native.is_plain(partial(_moved, program=program), x0[0])
 
     def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
         lanes, segments, log = state
@@ -389,6 +410,17 @@ def descend(
     carry = _Carry(idle, jnp.int32(0), jnp.int32(0), _no_rows(x0), _no_log(x0))
     carry = jax.lax.while_loop(lambda c: (c.taken < size) | jnp.any(c.lanes.outcome != Outcome.IDLE), serve, carry)
     return _valued(_ends(carry.rows, x0), loss, args), carry.log, carry.segments
+
+
+COMPILED = {
+    plain: jax.jit(
+        _descend,
+        static_argnames=("loss", "choice", "tile", "plain"),
+        compiler_options=OPTIONS | (native.OPTIONS if plain else {}),
+    )
+    for plain in (True, False)
+}
+"""Only programs with native parts must do without a library's sums."""
 
 
 def _moved(x: Array, program: _Program) -> Any:

@@ -32,16 +32,28 @@ def native(function: Callable[..., Any]) -> Callable[..., Any]:
     return whole
 
 
+MOST_SUMMED = 100
+"""Entries that a sum along some axes of an array may go over: with more, a library's kernels are faster. Measured with
+sums of products of weights, 64 entries take 1.7 times as long in them, and 125 take 0.6 times as long."""
+
+
 def is_plain(function: Callable[..., Any], *args: Any) -> bool:
-    """Whether a function of arrays like ``args`` consists of what native functions can hold."""
-    return all(name in PLAIN for name in _primitives(jax.make_jaxpr(function)(*args).jaxpr))
+    """Whether a function of arrays like ``args`` consists of what native functions can hold, and do well."""
+    return all(map(_fits, _equations(jax.make_jaxpr(function)(*args).jaxpr)))
 
 
-def _primitives(jaxpr: Any) -> Iterator[str]:
-    """Yield the names of the primitives a program applies, those of the functions it calls included."""
+def _fits(equation: Any) -> bool:
+    name = equation.primitive.name
+    if name == "reduce_sum" and equation.outvars[0].aval.ndim:
+        return bool(equation.invars[0].aval.size <= MOST_SUMMED)
+    return name in PLAIN
+
+
+def _equations(jaxpr: Any) -> Iterator[Any]:
+    """Yield the primitives a program applies with what they take, those of the functions it calls included."""
     for equation in jaxpr.eqns:
         if equation.primitive.name in CALLS:
             inner = equation.params[CALLS[equation.primitive.name]]
-            yield from _primitives(getattr(inner, "jaxpr", inner))
+            yield from _equations(getattr(inner, "jaxpr", inner))
         else:
-            yield equation.primitive.name
+            yield equation

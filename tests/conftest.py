@@ -7,6 +7,7 @@ import jax
 import pytest
 
 from mnemo_jax import store
+from mnemo_jax.descent import COMPILED
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_cpu_enable_async_dispatch", False)  # as the command does
@@ -28,3 +29,9 @@ def no_fsync():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store.os, "fsync", lambda handle: None)
         yield
+
+
+@pytest.fixture
+def programs():
+    """Return a function that counts the descents' programs compiled so far."""
+    return lambda: sum(program._cache_size() for program in COMPILED.values())

@@ -47,9 +47,10 @@ def test_entrywise_losses_are_plain(name):
         lambda x: jnp.sort(x)[0],
         lambda x: jax.random.normal(jax.random.key(0), (3,)) @ x,
         lambda x: jnp.where(x > 0, jax.jit(lambda y: jnp.sort(y))(x), x).sum(),
+        lambda x: jnp.sum(jnp.ones((50, 1)) * x, axis=1),
     ],
 )
-def test_calls_loops_and_random_numbers_are_not(function):
+def test_calls_loops_random_numbers_and_long_sums_are_not(function):
     assert not is_plain(function, jnp.ones(3))
 
 
