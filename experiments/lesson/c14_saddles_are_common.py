@@ -23,14 +23,17 @@ LEVELS = 12  # of the loss, in a picture
 def measure(*, asks: str, dim: int, fields: int, seed: int, out: Path) -> mnemo.Measurement:
     """Return what holds of each critical point of fields of ``dim`` dimensions, or of each field."""
     found = [search(dim, number, seed, out) for number in range(fields)]
+    share = np.concatenate([one.catalogue.index for one in found]) / dim
     if asks in FIELDS:
-        value = [FIELDS[asks](one) for one in found]
-        whole = [complete(one) for one in found]
-        case = [f"field {number}" for number in range(fields)]
-        return mnemo.Measurement(value=value, valid=None if asks == "sum" else whole, case=case, note=counted(found))
+        return mnemo.Measurement(
+            value=[FIELDS[asks](one) for one in found],
+            valid=None if asks == "sum" else [complete(one) for one in found],
+            case=[f"field {number}" for number in range(fields)],
+            note=counted(found),
+            illustrations=(by_index(dim, share),),
+        )
     sizes = [len(one.catalogue.kind) for one in found]
     kind = np.concatenate([one.catalogue.kind for one in found])
-    share = np.concatenate([one.catalogue.index for one in found]) / dim
     loss = np.concatenate([one.catalogue.loss / np.std(one.catalogue.loss) for one in found])
     common = {
         "cluster": np.repeat(np.arange(fields), sizes),
@@ -112,7 +115,7 @@ def against_loss(dim: int, share: np.ndarray, loss: np.ndarray) -> mnemo.Illustr
     return mnemo.Illustration(
         title="Index against loss",
         caption=f"Means over {LEVELS} groups of critical points of equal size, in order of their loss.",
-        x="loss / its standard deviation over the field's critical points",
+        x="loss, in standard deviations of the field's",
         y="index / dimension",
         series=(mnemo.Series(name=_dimensions(dim), x=at, y=mean),),
     )
