@@ -1,14 +1,12 @@
 """The Hessian of a loss in many dimensions without writing it out: its ends, its index, its density.
 
-Everything comes from products of the Hessian with vectors, tridiagonalised by Lanczos's method (matfree). A Ritz pair
+Everything comes from products of the Hessian with vectors, tridiagonalised by Lanczos's method. A Ritz pair
 ``(theta, y)`` with residual ``r = ||H y - theta y||`` promises an eigenvalue within ``r`` of ``theta`` (Parlett, The
 Symmetric Eigenvalue Problem, 1998, theorem 4.5.1); that none lies further out depends on the random start, and
 Kuczynski and Wozniakowski (1992, SIAM J. Matrix Anal. Appl. 13, 1094, theorem 4.2) give the chance.
 """
 
 import reprlib
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +16,7 @@ from jax import Array
 
 from mnemo_jax.calculus import check_scalar
 from mnemo_jax.errors import UserError
+from mnemo_jax.lanczos import Loss, apart, ritz
 
 CHANCE = 1e-6  # that an eigenvalue lies further out than is said
 ROUNDS = 8  # searches for negative eigenvalues that an earlier one had missed
@@ -30,7 +29,7 @@ class Curvature(NamedTuple):
 
     Attributes:
         lowest, highest: outermost Ritz values; inside the true ends of the spectrum.
-        lowest_bound: no eigenvalue lies below this but with a chance of one in a million.
+        lowest_bound, highest_bound: no eigenvalue lies below or above these but with a chance of one in a million.
         index: number of eigenvalues found below ``-zero``, counted with multiplicity.
         decided: whether that is all of them: what is left of the space has none, but with that same chance.
         negative: ``[index]``, those eigenvalues, ascending.
@@ -42,6 +41,7 @@ class Curvature(NamedTuple):
     lowest: float
     highest: float
     lowest_bound: float
+    highest_bound: float
     index: int  # type: ignore[assignment]
     decided: bool
     negative: np.ndarray
@@ -51,13 +51,19 @@ class Curvature(NamedTuple):
 
     @property
     def word(self) -> str:
-        """``minimum``, ``saddle`` or ``undecided``; a minimum may be flat along some directions."""
-        if self.index:
-            return "saddle"
-        return "minimum" if self.decided else "undecided"
+        """``minimum``, ``maximum``, ``saddle``, or ``undecided``: too few products, or an eigenvalue of zero.
+
+        A Ritz value is what the Hessian gives along some direction, so that one of either sign makes a saddle.
+        """
+        return _word(self.lowest, self.highest, self.lowest_bound, self.highest_bound, self.zero)
 
 
-Loss = Callable[..., Any]
+def _word(lowest: float, highest: float, lowest_bound: float, highest_bound: float, zero: float) -> str:
+    if lowest < -zero and highest > zero:
+        return "saddle"
+    if lowest_bound > zero:
+        return "minimum"
+    return "maximum" if highest_bound < -zero else "undecided"
 
 
 def curvature(
@@ -67,6 +73,7 @@ def curvature(
     zero: float | None = None,
     products: int = 64,
     most: int = 1024,
+    count: bool = True,
     seed: int = 0,
 ) -> Curvature:
     """Return index and outer eigenvalues of the Hessian of ``loss(x, *args)`` at ``x [d]``.
@@ -81,37 +88,46 @@ def curvature(
         zero: size below which eigenvalues count as zero; None takes ``64 sqrt(d) eps`` times the largest.
         products: products of the first search; memory is that many vectors.
         most: products of any search.
+        count: whether to look for every negative eigenvalue; without, it ends as soon as `Curvature.word` is known.
         seed: of the random vectors.
 
     Raises:
-        UserError: ``x`` is no vector of floats, or the loss no pure function of it to a scalar.
+        UserError: ``x`` is no vector of floats, the loss no pure function of it to a scalar, or its Hessian not finite.
     """
     _check(loss, x, args)
     if not 1 <= products <= most:
         raise UserError(f"products: {products} is not between 1 and most, {most}")
     dim = x.size
     found, residuals = np.empty((0, dim), x.dtype), np.empty(0)
-    values, done, number, lowest, highest, bound = np.empty(0), 0, products, np.inf, -np.inf, -np.inf
+    values, done, number, lowest, highest, top = np.empty(0), 0, products, np.inf, -np.inf, np.inf
     decided = False
-    for turn in range(ROUNDS):
+    for search in range(ROUNDS):
         left = dim - len(found)
         if not left:
             decided = True
             break
         size = min(number, most, left)
-        ritz, vectors, error = _lanczos(loss, x, args, _start(x, seed, turn), jnp.asarray(found), size)
+        turn = apart(found)
+        made = ritz(loss, x, args, _start(x, seed, search), turn, size)
+        own, error = made.values, made.residuals
         done += size
-        lowest, highest = min(lowest, ritz[0]), max(highest, ritz[-1])
+        lowest, highest = min(lowest, own[0]), max(highest, own[-1])
         limit = (
             64.0 * np.sqrt(dim) * float(jnp.finfo(x.dtype).eps) * max(abs(lowest), abs(highest))
             if zero is None
             else zero
         )
-        bound = ritz[0] - error[0] if size == left else ritz[0] - _overlooked(left, size) * (highest - ritz[0])
-        sharp = np.flatnonzero((ritz < -limit) & (error <= SHARP * np.abs(ritz)) & (ritz + error < -limit))
-        found = np.concatenate([found, vectors[sharp]])
-        values, residuals = np.concatenate([values, ritz[sharp]]), np.concatenate([residuals, error[sharp]])
-        blurred = bool(np.any(ritz[np.setdiff1d(np.arange(size), sharp)] < -limit))
+        if made.whole:
+            bound, top = own[0] - error[0], min(top, own[-1] + error[-1])
+        else:
+            beyond = _overlooked(left, size)
+            bound, top = own[0] - beyond * (highest - own[0]), min(top, own[-1] + beyond * (own[-1] - lowest))
+        if not count and _word(lowest, highest, bound, top, limit) != "undecided":
+            break
+        sharp = np.flatnonzero(count & (own < -limit) & (error <= SHARP * np.abs(own)) & (own + error < -limit))
+        found = np.concatenate([found, turn.lift(made.at(sharp))])
+        values, residuals = np.concatenate([values, own[sharp]]), np.concatenate([residuals, error[sharp]])
+        blurred = bool(np.any(np.delete(own, sharp) < -limit))
         if not len(sharp) and not blurred and bound >= -limit:
             decided = True
             break
@@ -125,6 +141,7 @@ def curvature(
         lowest=float(lowest),
         highest=float(highest),
         lowest_bound=float(below),
+        highest_bound=float(top),
         index=len(values),
         decided=decided,
         negative=values[order],
@@ -150,40 +167,6 @@ def _start(x: Array, seed: int, number: int) -> Array:
     return jnp.asarray(np.random.default_rng([seed, number]).standard_normal(x.size), x.dtype)
 
 
-def _lanczos(
-    loss: Loss, x: Array, args: tuple[Any, ...], start: Array, found: Array, size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return Ritz values ascending, the vectors ``[k, d]`` of the negative ones, and all residuals.
-
-    The space is what is orthogonal to the rows of ``found [k, d]``.
-    """
-    tall, small, rest = _tridiagonal(x, args, start, found, loss=loss, size=size)
-    values, vectors = np.linalg.eigh(np.asarray(small, np.float64))
-    negative = int(np.sum(values < 0))
-    ends = np.asarray(jnp.asarray(vectors[:, :negative].T, x.dtype) @ tall)
-    return values, ends, np.abs(vectors[-1]) * float(rest)
-
-
-@partial(jax.jit, static_argnames=("loss", "size"))
-def _tridiagonal(
-    x: Array, args: tuple[Any, ...], start: Array, found: Array, *, loss: Loss, size: int
-) -> tuple[Array, Array, Array]:
-    """Return Lanczos vectors ``[size, d]``, the tridiagonal matrix and the norm of what is left over."""
-    try:
-        from matfree import decomp
-    except ImportError as error:
-        raise UserError("a Hessian's spectrum needs the package matfree: pip install 'mnemo_jax[large]'") from error
-
-    def apart(v: Array) -> Array:
-        return v - found.T @ (found @ v)
-
-    def times(v: Array) -> Array:
-        return jax.jvp(lambda y: jax.grad(loss)(y, *args), (x,), (v,))[1]
-
-    made: Any = decomp.tridiag_sym(size, reortho="full")(lambda v: apart(times(apart(v))), apart(start))
-    return made.Q_tall, made.J_small, jnp.linalg.norm(made.residual)
-
-
 def density(
     loss: Loss, x: Array, *args: Any, at: np.ndarray, width: float, products: int = 64, probes: int = 8, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -196,10 +179,9 @@ def density(
         UserError: as by `curvature`.
     """
     _check(loss, x, args)
-    curves, none = [], jnp.empty((0, x.size), x.dtype)
+    curves, whole = [], apart(np.empty((0, x.size), x.dtype))
     for probe in range(probes):
-        _, small, _ = _tridiagonal(x, args, _start(x, seed, probe), none, loss=loss, size=min(products, x.size))
-        values, vectors = np.linalg.eigh(np.asarray(small, np.float64))
-        bumps = np.exp(-0.5 * ((at[:, None] - values) / width) ** 2) / (width * np.sqrt(2 * np.pi))
-        curves.append(bumps @ vectors[0] ** 2)
+        made = ritz(loss, x, args, _start(x, seed, probe), whole, min(products, x.size))
+        bumps = np.exp(-0.5 * ((at[:, None] - made.values) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+        curves.append(bumps @ made.vectors[0] ** 2)
     return np.mean(curves, axis=0), np.std(curves, axis=0, ddof=1) / np.sqrt(probes)

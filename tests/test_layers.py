@@ -7,10 +7,22 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
-    {"errors", "keys", "clock", "lanes", "stretch", "cycles", "tally", "noise", "second_order", "gradient_flow"},
+    {
+        "errors",
+        "keys",
+        "clock",
+        "lanes",
+        "stretch",
+        "cycles",
+        "tally",
+        "noise",
+        "second_order",
+        "gradient_flow",
+        "lanczos",
+    },
     {"choices"},
     {"types"},
-    {"landscape", "devices", "native", "tiles", "modes", "blocks"},
+    {"landscape", "devices", "native", "tiles", "modes", "blocks", "lanczos"},
     {"calculus", "laws"},
     {"losses", "starts", "optimizers", "stopping", "spectrum"},
     {"descent", "polish"},

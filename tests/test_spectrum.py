@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from mnemo_jax.errors import UserError
 from mnemo_jax.spectrum import curvature, density
 
 
@@ -49,8 +50,14 @@ def network(sizes, number, seed=0):
         # three equal ones: a vector alone sees them once
         (np.concatenate([[-2.0, -2.0, -2.0, -1.0, -0.5], np.linspace(0.3, 5.0, 295)]), 5, "saddle"),
         (np.concatenate([[-1e-3], np.linspace(0.5, 2.0, 199)]), 1, "saddle"),
-        (-np.linspace(0.5, 2.0, 40), 40, "saddle"),
-        (np.concatenate([np.zeros(20), np.linspace(0.5, 2.0, 180)]), 0, "minimum"),
+        (-np.linspace(0.5, 2.0, 40), 40, "maximum"),
+        # what higher derivatives do along the flat directions no Hessian tells
+        (np.concatenate([np.zeros(20), np.linspace(0.5, 2.0, 180)]), 0, "undecided"),
+        (np.zeros(100), 0, "undecided"),
+        (np.repeat([0.0, 1.0], 100), 0, "undecided"),
+        # a vector has no more than two parts that the Hessian tells apart; the third product finds rounding alone
+        (np.ones(100), 0, "minimum"),
+        (np.repeat([-1.0, 1.0], [5, 95]), 5, "saddle"),
     ],
 )
 def test_matrices_of_known_spectrum(spectrum, index, word):
@@ -59,6 +66,34 @@ def test_matrices_of_known_spectrum(spectrum, index, word):
     np.testing.assert_allclose(found.negative, np.sort(spectrum[spectrum < -1e-9]), rtol=1e-3)
     assert found.lowest_bound <= spectrum.min() + 1e-9
     assert found.highest <= spectrum.max() + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("spectrum", "word"),
+    [
+        (np.linspace(0.2, 3.0, 300), "minimum"),
+        (-np.linspace(0.2, 3.0, 300), "maximum"),
+        (np.concatenate([-np.linspace(0.1, 3.0, 150), np.linspace(0.1, 3.0, 150)]), "saddle"),
+        (np.zeros(300), "undecided"),
+    ],
+)
+def test_a_kind_takes_one_search(spectrum, word):
+    found = curvature(form, jnp.zeros(300), matrix_of(spectrum), count=False)
+    assert (found.word, found.products) == (word, 64)
+    assert found.lowest_bound <= spectrum.min() + 1e-9
+    assert found.highest_bound >= spectrum.max() - 1e-9
+
+
+def test_directions_taken_out_do_not_come_back():
+    """Rounding must not let them, as eigenvalues of zero that no number of products would tell from negative ones."""
+    spectrum = np.concatenate([-np.linspace(0.5, 1.0, 5), np.linspace(1.0, 2.0, 995)])
+    found = curvature(form, jnp.zeros(1000), matrix_of(spectrum))
+    assert (found.index, found.decided, found.products) == (5, True, 128)
+
+
+def test_a_hessian_that_is_not_finite_is_an_error():
+    with pytest.raises(UserError, match="not finite"):
+        curvature(lambda x: jnp.sum(x**2 / 0.0), jnp.ones(10))
 
 
 def test_what_few_products_cannot_tell_is_undecided():
