@@ -8,6 +8,9 @@ jaxlib 0.10, can wait for each other for ever (seen with ``eigh`` inside a loop,
 can programs that jax runs in the pool itself. So several CPU devices work side by side only on programs without linear
 algebra and where programs run in the thread that calls them (``jax_cpu_enable_async_dispatch`` off, as the command
 sets it); elsewhere they take turns. The numbers are the same.
+
+LAPACK itself gets one thread: from some 80 coordinates on OpenBLAS would spread an eigenvalue problem of a millisecond
+over all cores, and a polish takes twenty times as long where others want these too.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import jax
+import scipy.linalg  # noqa: F401 - jaxlib's LAPACK is the one that comes with it
+from threadpoolctl import threadpool_limits
 
 from mnemo_jax.errors import UserError
 
@@ -41,10 +46,12 @@ class Devices:
         return len(self.devices)
 
     def __enter__(self) -> Self:
+        self.limits = threadpool_limits(1, user_api="blas")
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.pool.shutdown(wait=kind is None, cancel_futures=True)
+        self.limits.restore_original_limits()
 
     @property
     def platform(self) -> str:

@@ -6,6 +6,7 @@ import time
 import jax
 import jax.numpy as jnp
 import pytest
+from threadpoolctl import threadpool_info
 
 from mnemo_jax.calculus import Loss, calls_lapack
 from mnemo_jax.devices import Devices
@@ -59,3 +60,15 @@ def test_no_more_devices_than_there_are():
 )
 def test_linear_algebra_in_a_loss_is_seen(loss, calls):
     assert calls_lapack(Loss(loss, None, False), 2, {}) == calls
+
+
+def test_linear_algebra_has_one_thread_while_devices_work():
+    """An eigenvalue problem of a hundred coordinates is not spread over cores, and the caller's setting comes back."""
+
+    def threads():
+        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+    before = threads()
+    with Devices(1):
+        assert set(threads()) == {1}
+    assert threads() == before
