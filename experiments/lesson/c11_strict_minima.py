@@ -21,7 +21,7 @@ from mnemo_jax import losses
 
 TEACHERS = 4
 RANK, ROWS, COLUMNS = 2, 5, 4  # of a matrix that is made of two factors
-UNITS, INPUTS, ITEMS = 5, 2, 6  # of a network of tanh units, and of its data
+UNITS, ITEMS, RADIUS = 5, 6, 2.0  # of a network of tanh units, and of its data, evenly on a circle
 FLAT = 1e-9  # of the largest eigenvalue, below which one counts as zero
 SOFT = 1e-6  # of the largest eigenvalue, below which Newton's steps leave a direction alone
 NEAR, FAR = 1e-3, 0.1  # distance of the neighbours that are compared, and up to which a point is nearby
@@ -200,8 +200,14 @@ def misfit(x: Array, inputs: Array, target: Array) -> Array:
 
 
 def more_weights(number: int, draw: np.random.Generator) -> Minima:
-    """A network with more weights than data that fits them: it may change as long as its outputs do not."""
-    x, inputs = draw.normal(size=(number, UNITS * (INPUTS + 2))), draw.normal(size=(number, ITEMS, INPUTS))
+    """A network with more weights than data that fits them: it may change as long as its outputs do not.
+
+    Its outputs can be changed one by one, as no two of the data are near each other and no unit is without effect.
+    """
+    weights = draw.normal(size=(number, UNITS, 4))
+    weights[:, :, 0] = draw.choice([-1.0, 1.0], (number, UNITS)) * draw.uniform(0.5, 1.5, (number, UNITS))
+    angle = draw.uniform(0, 2 * np.pi, (number, 1)) + 2 * np.pi * np.arange(ITEMS) / ITEMS
+    x, inputs = weights.reshape(number, -1), RADIUS * np.stack([np.cos(angle), np.sin(angle)], axis=2)
     return Minima(misfit, x, (inputs, np.asarray(jax.vmap(network)(x, inputs))), x.shape[1] - ITEMS)
 
 
