@@ -38,14 +38,15 @@ def judged(function, points, devices, *, near=True, given=None, args=None):
     )
 
 
-def decided(function, point, devices):
+def decided(function, point, devices, args):
     """Kind, order and nullity after the look along the null space."""
     given = scales()
     loss = Loss(function, None, False)
-    found = judged(function, [point], devices)
+    found = judged(function, [point], devices, args=args)
     assert not found.left[0]
     assert found.kind[0] == Kind.DEGENERATE
-    along = along_null_space(found.x, found.zero, found.step, {}, given, loss=loss, single=bool(found.nullity[0] == 1))
+    single = bool(found.nullity[0] == 1)
+    along = along_null_space(found.x, found.zero, found.step, args, given, loss=loss, single=single)
     return Kind(int(kinds(found.eigenvalues, found.zero, along)[0])), int(along.lowest()[0]), int(found.nullity[0])
 
 
@@ -81,31 +82,45 @@ def _form(x, m):
     return 0.5 * x @ m @ x
 
 
+def powers(x, factors):
+    """Add up powers of every coordinate, from 1 on, with factors ``[4, dim]``: one program serves several losses."""
+    return jnp.sum(x * (factors[0] + x * (factors[1] + x * (factors[2] + x * factors[3]))))
+
+
+def cubed(x, factor):
+    return x[1] ** 2 + factor * jnp.abs(x[0]) ** 3
+
+
+def of(*axes):
+    """Return what `powers` takes, from the factors of each coordinate."""
+    return {"factors": jnp.asarray(np.array(axes, float).T)}
+
+
 @pytest.mark.parametrize(
-    ("function", "point", "expected"),
+    ("function", "args", "point", "expected"),
     [
-        (lambda x: x[0] ** 4, [1.3e-3], (Kind.MINIMUM, 4, 1)),
-        (lambda x: -(x[0] ** 4), [1.3e-3], (Kind.MAXIMUM, 4, 1)),
-        (lambda x: x[0] ** 3, [1e-4], (Kind.SADDLE, 3, 1)),
-        (lambda x: (x[0] - 1) ** 6, [1.01], (Kind.MINIMUM, 6, 1)),
-        # expanded, so that rounding blurs the point: (x - 1)^4
-        (lambda x: x[0] ** 4 - 4 * x[0] ** 3 + 6 * x[0] ** 2 - 4 * x[0] + 1, [1.001], (Kind.MINIMUM, 4, 1)),
-        (lambda x: x[0] ** 2 + x[1] ** 4, [1e-9, 1e-3], (Kind.MINIMUM, 4, 1)),
-        (lambda x: x[0] ** 2 - x[1] ** 4, [1e-9, 1e-3], (Kind.SADDLE, 4, 1)),
-        (lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2, [1e-4, 2e-5], (Kind.SADDLE, 3, 2)),
+        (powers, [(0, 0, 0, 1)], [1.3e-3], (Kind.MINIMUM, 4, 1)),
+        (powers, [(0, 0, 0, -1)], [1.3e-3], (Kind.MAXIMUM, 4, 1)),
+        (powers, [(0, 0, 1, 0)], [1e-4], (Kind.SADDLE, 3, 1)),
+        (lambda x: (x[0] - 1) ** 6, {}, [1.01], (Kind.MINIMUM, 6, 1)),
+        # expanded, so that rounding blurs the point: (x - 1)^4 - 1
+        (powers, [(-4, 6, -4, 1)], [1.001], (Kind.MINIMUM, 4, 1)),
+        (powers, [(0, 1, 0, 0), (0, 0, 0, 1)], [1e-9, 1e-3], (Kind.MINIMUM, 4, 1)),
+        (powers, [(0, 1, 0, 0), (0, 0, 0, -1)], [1e-9, 1e-3], (Kind.SADDLE, 4, 1)),
+        (lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2, {}, [1e-4, 2e-5], (Kind.SADDLE, 3, 2)),
         # a curved floor: straight ahead the loss grows like x^4, along the floor not at all
-        (lambda x: (x[1] - x[0] ** 2) ** 2, [0.5, 0.25], (Kind.MINIMUM, 0, 1)),
+        (lambda x: (x[1] - x[0] ** 2) ** 2, {}, [0.5, 0.25], (Kind.MINIMUM, 0, 1)),
         # eliminating y from y^2 + 3 x^2 y leaves -9/4 x^4: a saddle, though x^4 straight ahead grows
-        (lambda x: x[1] ** 2 + 3 * x[0] ** 2 * x[1] + x[0] ** 4, [0.0, 0.0], (Kind.SADDLE, 4, 1)),
-        (lambda x: (x[0] ** 2 + x[1] ** 2) ** 2, [1e-3, -1e-3], (Kind.MINIMUM, 4, 2)),
+        (lambda x: x[1] ** 2 + 3 * x[0] ** 2 * x[1] + x[0] ** 4, {}, [0.0, 0.0], (Kind.SADDLE, 4, 1)),
+        (lambda x: (x[0] ** 2 + x[1] ** 2) ** 2, {}, [1e-3, -1e-3], (Kind.MINIMUM, 4, 2)),
         # a third derivative that jumps has no sign: the loss on both sides tells
-        (lambda x: jnp.abs(x[0]) ** 3 + x[1] ** 2, [0.0, 0.0], (Kind.MINIMUM, 0, 1)),
-        (lambda x: x[1] ** 2 - jnp.abs(x[0]) ** 3, [0.0, 0.0], (Kind.SADDLE, 0, 1)),
-        (lambda x: -(jnp.abs(x[0]) ** 3), [0.0], (Kind.MAXIMUM, 0, 1)),
+        (cubed, {"factor": 1.0}, [0.0, 0.0], (Kind.MINIMUM, 0, 1)),
+        (cubed, {"factor": -1.0}, [0.0, 0.0], (Kind.SADDLE, 0, 1)),
+        (lambda x: -(jnp.abs(x[0]) ** 3), {}, [0.0], (Kind.MAXIMUM, 0, 1)),
     ],
 )
-def test_degenerate_points(function, point, expected, devices):
-    assert decided(function, point, devices) == expected
+def test_degenerate_points(function, args, point, expected, devices):
+    assert decided(function, point, devices, of(*args) if function is powers else args) == expected
 
 
 def test_kinks_are_said_to_be_kinks(devices):
