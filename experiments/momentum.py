@@ -45,4 +45,4 @@ def measure(
         series=tuple(bars),
     )
     told = f"{100 * shares[0]:.1f} % with momentum, {100 * shares[1]:.1f} % without."
-    return mnemo.Measurement(value=found[0], other=found[1], note=told, illustrations=(shown,))
+    return mnemo.Measurement(value=found[0], other=found[1], note=told, illustrations=(shown,) if momentum else ())

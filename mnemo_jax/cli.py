@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from mnemo_jax.errors import MnemoError, UserError
+from mnemo_jax.errors import MnemoError, UserError, did_you_mean
 
 BEGUN = time.perf_counter()
 
@@ -239,10 +239,14 @@ def claims(
 ) -> None:
     """Test a folder's claims and write the page of verdicts. What is recorded already is not run again."""
     from mnemo_jax.claims import carry_out
+    from mnemo_jax.claims.claim import Size
+    from mnemo_jax.claims.verdict import Verdict
 
     if lock:
         typer.echo(str(carry_out.lock(folder)))
         return
+    if size not in (sizes := get_args(Size)):
+        raise UserError(f"--size {size}: no such size{did_you_mean(size, sizes)}")
     _start_jax(devices)
     from mnemo_jax import terminal_claims
     from mnemo_jax.report.claims import claims_page
@@ -256,7 +260,7 @@ def claims(
         _print({"claims": words["claims"]})
     else:
         terminal_claims.show(own, told, verdicts, page)
-    if any(one.verdict is None for one in told if not only or one.claim.id in only):
+    if any(one.verdict in (None, Verdict.INVALID) for one in told if not only or one.claim.id in only):
         raise typer.Exit(1)
 
 

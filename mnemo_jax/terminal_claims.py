@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from mnemo_jax.claims.carry_out import Checked, Judged, Told, clusters, least_valid, runs
+from mnemo_jax.claims.carry_out import NOT_RUN, Checked, Judged, Told, clusters, least_valid, runs
 from mnemo_jax.claims.claim import Set
 from mnemo_jax.claims.verdict import Result, Rule
 from mnemo_jax.terminal import err, out, percent
@@ -31,7 +31,8 @@ def progress() -> Iterator[Any]:
 
 
 def show(own: Set, told: Sequence[Told], verdicts: str, page: Path) -> None:
-    """Print the verdicts of a set of claims, then what kept claims from having one."""
+    """Print the verdicts of a set of claims, then what kept claims from having one; those not run are but counted."""
+    told, every = [one for one in told if one.reason != NOT_RUN], len(told)
     out.print(Text(f"{own.title}: {sentence(told)}", style="bold"))
     out.print()
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -44,6 +45,8 @@ def show(own: Set, told: Sequence[Told], verdicts: str, page: Path) -> None:
     for one in told:
         if one.reason:
             out.print(f"{one.claim.id}: {one.reason}", soft_wrap=True)
+    if len(told) < every:
+        out.print(f"Not run yet: {every - len(told)} of {every} claims.")
     out.print(f"Verdicts: {page.with_name('verdicts.json')} (SHA-256 {verdicts[:16]})", soft_wrap=True)
     out.print(f"Page: {page}", soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -450,7 +451,25 @@ class TestClaims:
         assert claim["verdict"] is None
         assert "its file has changed since" in claim["reason"]
         _, (claim,) = told(coins, "--fresh")
-        assert claim["verdict"] == "holds"
+        assert claim["verdict"] is None
+        assert "since it was run with seed 10001; give it a seed that no run has used" in claim["reason"]
+        path.write_text(path.read_text().replace("seed = 10001", "seed = 10002"))
+        assert told(coins, "--fresh")[1][0]["verdict"] == "holds"
+        path.write_text(path.read_text().replace("threshold = 0.1", "threshold = 0.3").replace("10002", "10001"))
+        assert "seed 10001" in told(coins, "--fresh")[1][0]["reason"]  # earlier runs are remembered
+
+    def test_an_experiment_changed_after_the_run_decides_nothing(self, coins):
+        run(coins)
+        module = __import__((coins / "coins.toml").read_text().split('experiment = "')[1].split(":")[0])
+        Path(module.__file__).write_text(EXPERIMENT + "# another coin\n")
+        assert "the module of its experiment has changed" in told(coins)[1][0]["reason"]
+        assert told(coins, "--fresh")[1][0]["verdict"] == "holds in some regimes"
+
+    def test_runs_none_of_which_is_valid_say_nothing(self):
+        for estimand in ESTIMANDS:
+            nothing = Measurement(value=[np.nan] * 5, other=[1.0] * 5, ended=[True] * 5).rows()
+            found = estimate(estimand, nothing, 0.95)
+            assert (found.value, found.interval, found.note) == (None, None, "no run is valid")
 
     def test_a_claim_that_differs_from_its_lock_decides_nothing(self, coins):
         assert run(coins, "--lock").exit_code == 0
@@ -482,6 +501,21 @@ class TestClaims:
         ran = run(coins, "--only", "K3")
         assert ran.exit_code == 2
         assert "has no such claim (known: K1, K2)" in ran.stderr
+        assert "Not run yet: 1 of 2 claims." in run(coins, "--only", "K2").stdout
+
+    def test_a_column_that_is_missing_ends_no_other_claim(self, coins):
+        other = (coins / "coins.toml").read_text().replace('"K1"', '"K2"').replace('"share"', '"auc"')
+        (coins / "more.toml").write_text(other)
+        ran, claims = told(coins)
+        assert ran.exit_code == 1
+        assert [claim["verdict"] for claim in claims] == ["holds in some regimes", None]
+        assert "estimand 'auc': the experiment returned no `other`" in claims[1]["reason"]
+
+    def test_a_size_that_is_none_is_refused(self, coins):
+        ran = run(coins, "--size", "standart")
+        assert ran.exit_code == 2
+        assert "--size standart: no such size; did you mean 'standard'?" in ran.stderr
+        assert not (coins.parent / "runs").exists()
 
     def test_every_run_is_kept_and_told(self, coins):
         _, (claim,) = told(coins)

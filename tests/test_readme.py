@@ -10,6 +10,7 @@ import typer
 import mnemo_jax
 from mnemo_jax import config
 from mnemo_jax.claims.claim import read_set
+from mnemo_jax.claims.estimands import ESTIMANDS
 from mnemo_jax.cli import app
 from mnemo_jax.figures import SEARCH_FIGURES, graph, tree
 from mnemo_jax.losses.function import from_path
@@ -86,3 +87,8 @@ def test_the_experiment_of_a_claim_runs(tmp_path):
     exec(compile(text, "README.md", "exec"), names)
     found = names["measure"](loss="himmelblau", learning_rate=0.01, starts=100, seed=0, out=tmp_path)
     assert all(found.rows().value)
+
+
+@pytest.mark.parametrize("name", ESTIMANDS)
+def test_every_estimand_is_told(name):
+    assert f"`{name}`" in README

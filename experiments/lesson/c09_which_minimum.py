@@ -90,7 +90,7 @@ def shares(rate: float, kept: float) -> tuple[mnemo.Illustration, ...]:
     """Draw the share measured at this rate, with the curve that the preimages give at the careful one."""
     series = [mnemo.Series(name=f"measured at {rate:g}", x=[rate], y=[kept], kind="marks")]
     if rate == CAREFUL:
-        grid = np.linspace(CAREFUL, 0.1249, 200)
+        grid = np.append(np.linspace(CAREFUL, 0.1249, 200), [0.125, 0.126])
         law = np.array([share_on_own_side(one) for one in grid])
         series.insert(0, mnemo.Series(name="exact, by preimages", x=grid, y=law, kind="law"))
     return (

@@ -19,6 +19,7 @@ from mnemo_jax.errors import MnemoError, UserError, did_you_mean
 from mnemo_jax.losses.function import from_path
 
 Report = Callable[[str, str], None]
+NOT_RUN = "not run yet"
 
 
 class Judged(NamedTuple):
@@ -116,23 +117,32 @@ def _told(
     if size not in claim.sizes:
         return empty._replace(reason=f"it has no numbers for the size {size!r} (known: {', '.join(claim.sizes)})")
     if not wanted and not folder.exists():
-        return empty._replace(reason="not run yet")
+        return empty._replace(reason=NOT_RUN)
     if locked not in (None, now):
         return empty._replace(
             reason=f"{LOCK} fixed it as {str(locked)[:12]} and its file now has {now[:12]}: "
             "thresholds that changed after they were fixed decide nothing"
         )
-    if refused := ledger.begin(folder, claim, own, size, fresh):
+    if refused := ledger.begin(folder, claim, own, size, _code(claim), fresh):
         return empty._replace(reason=refused)
     try:
         parts = [_kept(claim, number, part, folder, size, wanted, report) for number, part in enumerate(_parts(claim))]
+        if missing := [part.name for part, kept in zip(_parts(claim), parts, strict=True) if kept is None]:
+            return empty._replace(reason=f"not run to its end: {missing[0]!r} is missing")
+        return _judged(claim, own, empty, [kept for kept in parts if kept is not None])
     except UserError as error:
         return empty._replace(reason=str(error))
     finally:
         jax.clear_caches()  # a claim's programs serve no other, and a process may hold only so many
-    if missing := [part.name for part, kept in zip(_parts(claim), parts, strict=True) if kept is None]:
-        return empty._replace(reason=f"not run to its end: {missing[0]!r} is missing")
-    return _judged(claim, own, empty, [kept for kept in parts if kept is not None])
+
+
+def _code(claim: Claim) -> str:
+    """Return the hash of the module that a claim's experiment is in, "" where there is none to read."""
+    try:
+        source = inspect.getsourcefile(from_path(claim.experiment, f"{claim.id}: experiment"))
+    except (UserError, TypeError):
+        return ""  # told when it is to run
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
 
 
 def _parts(claim: Claim) -> tuple[Regime | Control, ...]:

@@ -50,6 +50,8 @@ def estimate(estimand: str, rows: Rows, level: float) -> Estimate:
     """
     if estimand in PAIRED and rows.other is None:
         raise UserError(f"estimand {estimand!r}: the experiment returned no `other`, which it needs")
+    if not rows.valid.any():
+        return Estimate(None, None, None, note="no run is valid")
     return ESTIMANDS[estimand](rows, level)
 
 

@@ -32,22 +32,39 @@ class Kept(NamedTuple):
     illustrations: tuple[Illustration, ...]
 
 
-def begin(folder: Path, claim: Claim, own: Set, size: str, fresh: bool) -> str | None:
-    """Begin a claim's record or go on with it; return why its runs say nothing of the claim as it now is, or None."""
+def begin(folder: Path, claim: Claim, own: Set, size: str, code: str, fresh: bool) -> str | None:
+    """Begin a claim's record or go on with it; return why its runs say nothing of the claim as it now is, or None.
+
+    Args:
+        folder: of the claim's record.
+        claim: what was fixed.
+        own: the set it is of.
+        size: of the runs.
+        code: hash of the module with the experiment, "" where it cannot be told.
+        fresh: whether to begin anew; hashes and seeds of earlier runs stay, so that no changed claim has their seeds.
+    """
+    path, now, looked = folder / "fixed.json", fixed(claim, own), []
+    if path.exists() and any(folder.glob("rows/*.parquet")):
+        before = store.read_json(path)
+        looked = before.get("looked", [])
+        if before["hash"] != now and not fresh:
+            return (
+                f"it was run as fixed in {before['hash'][:12]}, and its file has changed since (now {now[:12]}); "
+                "--fresh runs it again, which needs a seed that no run before has used"
+            )
+        if not fresh:
+            changed = code and before.get("code") not in (None, "", code)
+            return (
+                "the module of its experiment has changed since it was run; --fresh runs it again" if changed else None
+            )
+        looked = [*looked, {"hash": before["hash"], "seed": before["claim"]["seed"]}]
+        if any(one["seed"] == claim.seed and one["hash"] != now for one in looked):
+            return f"its file has changed since it was run with seed {claim.seed}; give it a seed that no run has used"
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
-    path, now = folder / "fixed.json", fixed(claim, own)
-    if not path.exists() or not any(folder.glob("rows/*.parquet")):  # nothing has been looked at yet
-        words = {"hash": now, "size": size, "claim": TypeAdapter(Claim).dump_python(claim, mode="json")}
-        store.write_json(path, words | {"comparisons": own.comparisons})
-        return None
-    before = store.read_json(path)["hash"]
-    if before == now:
-        return None
-    return (
-        f"it was run as fixed in {before[:12]}, and its file has changed since (now {now[:12]}); "
-        "--fresh runs it again, which needs a seed that the old run has not used"
-    )
+    words = {"hash": now, "code": code, "size": size, "claim": TypeAdapter(Claim).dump_python(claim, mode="json")}
+    store.write_json(path, words | {"comparisons": own.comparisons, "looked": looked})
+    return None
 
 
 def keep(folder: Path, number: int, part: Regime | Control, found: Measurement) -> None:
