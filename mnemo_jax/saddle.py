@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mnemo_jax.calculus import Loss, hessian, loss_of
+from mnemo_jax.calculus import Loss, gradients, hessians, loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.labelling import Judge
 from mnemo_jax.landscape import Landscape
@@ -71,7 +70,7 @@ def saddle_near(escaping: Escaping, judge: Judge) -> Saddle:
         )
     if kind not in (Kind.SADDLE, Kind.MAXIMUM):
         raise UserError(f"escape.at: the critical point {told} is a {kind.word}; descents leave saddles and maxima")
-    matrix = np.asarray(hessian(judge.loss)(jnp.asarray(x), judge.args))
+    matrix = np.asarray(hessians(x[None], judge.args, loss=judge.loss))[0]
     eigenvalues, axes = np.linalg.eigh(0.5 * (matrix + matrix.T))
     largest = axes[np.argmax(np.abs(axes), axis=0), np.arange(dim)]
     return Saddle(x, float(point.loss[0]), eigenvalues, axes * np.sign(largest), int(point.index[0]), kind.word)
@@ -96,6 +95,6 @@ def bend(landscape: Landscape, saddle: Saddle, radius: float, offset: np.ndarray
     y = np.zeros((2, len(ways), landscape.dim))
     y[:, :, :index] = ways
     y[1, :, index:] = offset
-    gradient = np.asarray(jax.vmap(jax.vmap(lambda y: jax.grad(loss)(y, args)))(jnp.asarray(y)))
+    gradient = np.asarray(gradients(y.reshape(-1, landscape.dim), args, loss=loss)).reshape(y.shape)
     size = np.max(rates * np.abs(ways), axis=1)
     return float(np.max(np.abs(gradient[:, :, :index] + rates * ways) / size[:, None]))

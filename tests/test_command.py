@@ -1,4 +1,4 @@
-"""The command in processes of its own: results, exit codes, kills."""
+"""The command: results, exit codes, kills; in processes of its own but where nothing depends on the process."""
 
 import json
 import os
@@ -12,6 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from mnemo_jax import cli
 
 CONFIG = """
 name = "wells"
@@ -32,6 +35,21 @@ def mnemo(*words, cwd, code=0):
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     return done
+
+
+@pytest.fixture
+def here(place, monkeypatch):
+    """Return what runs the command in this process, whose devices are there already."""
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(cli, "_start_jax", lambda _: "cpu")
+
+    def run(*words, code=0):
+        done = CliRunner().invoke(cli.app, [*map(str, words)])
+        assert done.exit_code == code, done.output
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        return done
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -99,29 +117,46 @@ def test_kill_at_any_moment_and_resume(place, told, seed):
         assert (folder / relative).read_bytes() == path.read_bytes(), relative
 
 
-def test_other_commands(place, told):
+def test_records_are_listed_shown_and_queried(here, told):
     record = told["record"]
-    assert "done" in mnemo("list", cwd=place).stdout
-    assert "2 of 3" in mnemo("show", record, "--top", "2", cwd=place).stdout
-    shown = json.loads(mnemo("show", record, "--json", "--top", "1", cwd=place).stdout)
+    assert "done" in here("list").stdout
+    assert "2 of 3" in here("show", record, "--top", "2").stdout
+    shown = json.loads(here("show", record, "--json", "--top", "1").stdout)
     assert len(shown["catalogue"]) == 1
     assert shown["catalogue_size"] == told["catalogue_size"]
-    rows = json.loads(mnemo("query", "SELECT count(*) AS n FROM starts", record, "--json", cwd=place).stdout)
+    rows = json.loads(here("query", "SELECT count(*) AS n FROM starts", record, "--json").stdout)
     assert rows == [{"n": 60_000}]
     text = "SELECT 2::HUGEINT ** 60 AS big, 0.5::DECIMAL(3, 1) AS half, 'nan'::DOUBLE AS none, [1, 2] AS list"
-    rows = json.loads(mnemo("query", text, record, "--json", cwd=place).stdout)
+    rows = json.loads(here("query", text, record, "--json").stdout)
     assert rows == [{"big": 2**60, "half": 0.5, "none": None, "list": [1, 2]}]
-    path = json.loads(mnemo("point", record, "7", "--json", cwd=place).stdout)
+
+
+def test_a_point_is_followed_again_in_another_process(place, told):
+    path = json.loads(mnemo("point", told["record"], "7", "--json", cwd=place).stdout)
     assert path["differs"] is None
     assert path["path"][-1]["gradient"] <= 1e-8
     assert all(type(row[key]) is float for row in path["path"] for key in ("loss", "gradient"))
-    assert "double_well" in mnemo("losses", cwd=place).stdout
-    rates = {row["name"]: row["learning_rate"] for row in json.loads(mnemo("losses", "--json", cwd=place).stdout)}
+
+
+def test_other_commands(place, here):
+    assert "double_well" in here("losses").stdout
+    rates = {row["name"]: row["learning_rate"] for row in json.loads(here("losses", "--json").stdout)}
     assert rates["double_well"] == 0.01
     assert all(rate is None or rate > 0 for rate in rates.values())
+    assert json.loads(here("schema").stdout)["properties"]["loss"]
     assert mnemo("--version", cwd=place).stdout == f"mnemo_jax {version('mnemo_jax')}\n"
     assert "float64" in mnemo("doctor", cwd=place).stdout
-    assert json.loads(mnemo("schema", cwd=place).stdout)["properties"]["loss"]
+
+
+def test_mistakes_end_processes_with_two(place):
+    for words, said in (
+        (("run", "none.toml"), "none.toml: no such file"),
+        (("show", "nowhere"), "not the folder of a"),
+    ):
+        done = mnemo(*words, cwd=place, code=2)
+        assert said in done.stderr
+        assert done.stdout == ""
+    assert "--devices 0" in mnemo("run", "wells.toml", "--devices", "0", cwd=place, code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -131,7 +166,6 @@ def test_other_commands(place, told):
         (("run", "wells.toml", "starts.cuont=3"), "starts.cuont: unknown key; did you mean 'count'?"),
         (("run", "wells.toml", "starts.count=0"), "starts.count"),
         (("run", "wells.toml", "--out", "/proc/nowhere"), "choose another folder with --out"),
-        (("run", "wells.toml", "--devices", "0"), "--devices 0"),
         (("show", "nowhere"), "not the folder of a run"),
         (("list", "nowhere"), "nowhere: no such folder"),
         (("run", "wells.toml", "starts.count=abc"), "override starts.count=abc: starts.count: "),
@@ -139,9 +173,9 @@ def test_other_commands(place, told):
         (("search", "wells.toml", "loss.periodic=true"), "override loss.periodic=true: loss.periodic: the loss has no"),
     ],
 )
-def test_mistakes_end_with_two_and_leave_nothing_behind(place, words, said):
+def test_mistakes_end_with_two_and_leave_nothing_behind(place, here, words, said):
     before = sorted(place.rglob("*"))
-    done = mnemo(*words, cwd=place, code=2)
+    done = here(*words, code=2)
     assert said in done.stderr
     assert done.stdout == ""
     assert sorted(place.rglob("*")) == before

@@ -1,7 +1,6 @@
 """Searches for critical points: complete lists where these are known, and what an audit says when one is missing."""
 
 import json
-from dataclasses import replace
 from math import comb
 
 import jax
@@ -143,58 +142,73 @@ def test_a_box_in_three_dimensions_that_cuts_through(out):
     assert found.audit["boundary"] is not None
 
 
-def of(function, dim, name, lower=-2.0, upper=2.3):
-    return Landscape(loss=function, dim=dim, lower=lower, upper=upper, name=name)
+def of(function, dim, name, lower=-2.0, upper=2.3, **args):
+    return Landscape(loss=function, dim=dim, lower=lower, upper=upper, name=name, args=args)
+
+
+def powers(x, factors):
+    """Add up powers of every coordinate, with factors ``[7, dim]``: one program serves all of these polynomials."""
+    total = factors[6]
+    for factor in factors[5::-1]:
+        total = factor + x * total
+    return jnp.sum(total)
+
+
+def polynomial(name, *axes, lower=-2.0, upper=2.3):
+    """Return a sum of powers of each coordinate, given by their factors."""
+    factors = np.array([[axis.get(power, 0.0) for axis in axes] for power in range(7)])
+    return of(powers, len(axes), name, lower, upper, factors=factors)
 
 
 ISOLATED = {
-    "x4": (lambda x: x[0] ** 4, 1, "point 0 as a minimum (+1)"),
-    "minus_x4": (lambda x: -(x[0] ** 4), 1, "point 0 as a maximum (-1)"),
-    "x6": (lambda x: x[0] ** 6, 1, "point 0 as a minimum (+1)"),
-    "x3": (lambda x: x[0] ** 3, 1, "point 0 as an inflection (0)"),
-    "x5": (lambda x: x[0] ** 5, 1, "point 0 as an inflection (0)"),
-    "x2_y4": (lambda x: x[0] ** 2 + x[1] ** 4, 2, "point 0 as a minimum (+1)"),
+    "x4": ([{4: 1}], "point 0 as a minimum (+1)"),
+    "minus_x4": ([{4: -1}], "point 0 as a maximum (-1)"),
+    "x6": ([{6: 1}], "point 0 as a minimum (+1)"),
+    "x3": ([{3: 1}], "point 0 as an inflection (0)"),
+    "x5": ([{5: 1}], "point 0 as an inflection (0)"),
+    "x2_y4": ([{2: 1}, {4: 1}], "point 0 as a minimum (+1)"),
 }
 
 
 @pytest.mark.parametrize("name", ISOLATED)
 def test_degenerate_points_count_where_they_are_isolated(out, name):
     """Brouwer: an isolated minimum counts 1, a maximum (-1)^d, an inflection 0; with the ends of a box it makes 1."""
-    function, dim, told = ISOLATED[name]
-    found = mnemo.find_critical_points(of(function, dim, name), out=out)
+    axes, told = ISOLATED[name]
+    found = mnemo.find_critical_points(polynomial(name, *axes), out=out)
     assert (found.audit["verdict"], found.audit["sum"]) == ("consistent", 1)
     assert found.audit["message"].endswith(f"Degenerate but isolated, counted by higher derivatives: {told}.")
 
 
 def test_an_inflection_beside_a_minimum_counts_for_nothing(out):
     """3 x^4 - 4 x^3 has an inflection at 0 and its minimum at 1."""
-    found = mnemo.find_critical_points(of(lambda x: 3 * x[0] ** 4 - 4 * x[0] ** 3, 1, "beside"), out=out)
+    found = mnemo.find_critical_points(polynomial("beside", {4: 3, 3: -4}), out=out)
     assert len(found.catalogue.x) == 2
     assert (found.audit["verdict"], found.audit["interior"]) == ("consistent", 1)
     assert found.audit["numbers"] == [1, 0]
 
 
 @pytest.mark.parametrize(
-    ("name", "function", "why"),
+    ("landscape", "why"),
     [
-        ("monkey", lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2, "degenerate saddles, as at point 0"),
-        ("x2_y3", lambda x: x[0] ** 2 + x[1] ** 3, "degenerate saddles, as at point 0"),
-        ("floor", lambda x: (x[0] - x[1] ** 2) ** 2, "not isolated at point 0"),
-        ("crossing", lambda x: x[0] ** 2 * x[1] ** 2, "not isolated at points 1 and 2"),
-        ("two_quartics", lambda x: x[0] ** 4 + x[1] ** 4, "the null space at point 0"),
-        ("cone", lambda x: jnp.sqrt(1e-30 + jnp.sum(x**2)), "not twice differentiable at point 0"),
+        (of(lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2, 2, "monkey"), "degenerate saddles, as at point 0"),
+        (polynomial("x2_y3", {2: 1}, {3: 1}), "degenerate saddles, as at point 0"),
+        (of(lambda x: (x[0] - x[1] ** 2) ** 2, 2, "floor"), "not isolated at point 0"),
+        (of(lambda x: x[0] ** 2 * x[1] ** 2, 2, "crossing"), "not isolated at points 1 and 2"),
+        (polynomial("two_quartics", {4: 1}, {4: 1}), "the null space at point 0"),
+        (of(lambda x: jnp.sqrt(1e-30 + jnp.sum(x**2)), 2, "cone"), "not twice differentiable at point 0"),
         # its sides have degenerate maxima of their own, at which searches end a little way off
-        ("hill", lambda x: -(x[0] ** 2) - x[1] ** 4, "on the lower side of axis 0, at x = (-2, "),
+        (polynomial("hill", {2: -1}, {4: -1}), "on the lower side of axis 0, at x = (-2, "),
     ],
+    ids=lambda given: getattr(given, "name", ""),
 )
-def test_void_audits_name_what_they_rest_on(out, name, function, why):
-    found = mnemo.find_critical_points(of(function, 2, name), out=out)
+def test_void_audits_name_what_they_rest_on(out, landscape, why):
+    found = mnemo.find_critical_points(landscape, out=out)
     assert (found.audit["verdict"], found.audit["sum"]) == ("void", None)
     assert why in found.audit["message"]
 
 
 def test_void_audits_name_the_side(out):
-    edge = mnemo.find_critical_points(of(lambda x: (x[0] - 1) ** 2 + x[1] ** 2, 2, "edge", -1.0, 1.0), out=out)
+    edge = mnemo.find_critical_points(polynomial("edge", {1: -2, 2: 1}, {2: 1}, lower=-1.0, upper=1.0), out=out)
     assert "boundary is not resolved: on the upper side of axis 0, at x = (1, " in edge.audit["message"]
     assert "neither grows nor falls inward" in edge.audit["message"]
     wide = mnemo.find_critical_points(of(lambda x: jnp.sum(x**2) - 9 * x[4], 6, "wide", -1.0, 1.0), out=out)
@@ -204,11 +218,14 @@ def test_void_audits_name_the_side(out):
 
 def test_void_audits_say_where_the_loss_is_no_number(out):
     """log(x + 1) is minus infinity where x = -1 (a side, whose slope has a sign) and no number below."""
-    log = of(lambda x: x[0] ** 2 - jnp.log(x[0] + 1) + x[1] ** 2, 2, "log", -1.5, 2.0)
-    assert "no number in a part of the box, as at x = (-1." in mnemo.find_critical_points(log, out=out).audit["message"]
+
+    def log(x):
+        return x[0] ** 2 - jnp.log(x[0] + 1) + x[1] ** 2
+
+    wide = mnemo.find_critical_points(of(log, 2, "log", -1.5, 2.0), out=out)
+    assert "no number in a part of the box, as at x = (-1." in wide.audit["message"]
     # At the end of a box the loss may be infinite, where its slope still says that it grows outward.
-    log = of(lambda x: x[0] ** 2 - jnp.log(x[0] + 1) + x[1] ** 2, 2, "barrier", -1.0, 2.0)
-    assert mnemo.find_critical_points(log, out=out).audit["verdict"] == "consistent"
+    assert mnemo.find_critical_points(of(log, 2, "barrier", -1.0, 2.0), out=out).audit["verdict"] == "consistent"
     # 0 * log(0) is no number, though it is one everywhere inside
     side = of(lambda x: x[0] ** 2 + x[1] * jnp.log(x[1]), 2, "side", (-1.0, 0.0), (1.0, 2.0))
     message = mnemo.find_critical_points(side, out=out).audit["message"]
@@ -232,8 +249,7 @@ def test_pathways_join_the_minima_on_both_sides(out):
 
 def test_gradient_flat_points_are_told_apart(out):
     """x^3/3 + x has slope 1 at 0, its smallest, and no critical point (its slope is 1 + x^2)."""
-    landscape = Landscape(loss=lambda x: x[0] ** 3 / 3 + x[0], dim=1, lower=(-2.0,), upper=(2.0,), name="flat")
-    found = mnemo.find_critical_points(landscape, out=out)
+    found = mnemo.find_critical_points(polynomial("flat", {3: 1 / 3, 1: 1}, upper=2.0), out=out)
     assert found.summary["catalogue_size"] == 0
     assert found.summary["outcomes"]["gradient_flat"] == found.summary["searches"]
     (place,) = found.summary["gradient_flat"]["points"]
@@ -288,19 +304,23 @@ def shown(found, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "function", "dim", "told"),
+    ("landscape", "told"),
     [
-        ("x3", lambda x: x[0] ** 3, 1, "1 inflection"),
-        ("steps", lambda x: x[0] + jnp.sin(x[0]), 1, "2 inflections"),  # and a third one outside
-        ("x2_y3", lambda x: x[0] ** 2 + x[1] ** 3, 2, "1 saddle"),
-        ("line", lambda x: 0.0 * x[0] + 1.0, 1, "1 line of constant loss"),
-        ("region", lambda x: 0.0 * x[0] + 1.0, 2, "1 region of constant loss"),
-        ("ring", lambda x: (x[0] ** 2 + x[1] ** 2 - 1) ** 2, 2, "1 flat family of minima and 1 maximum"),
-        ("x10", lambda x: x[0] ** 10, 1, "1 degenerate point"),
+        (polynomial("x3", {3: 1}, lower=-4.0, upper=4.5), "1 inflection"),
+        (of(lambda x: x[0] + jnp.sin(x[0]), 1, "steps", -4.0, 4.5), "2 inflections"),  # and a third one outside
+        (polynomial("x2_y3", {2: 1}, {3: 1}, lower=-4.0, upper=4.5), "1 saddle"),
+        (polynomial("line", {0: 1}, lower=-4.0, upper=4.5), "1 line of constant loss"),
+        (polynomial("region", {0: 1}, {}, lower=-4.0, upper=4.5), "1 region of constant loss"),
+        (
+            of(lambda x: (x[0] ** 2 + x[1] ** 2 - 1) ** 2, 2, "ring", -4.0, 4.5),
+            "1 flat family of minima and 1 maximum",
+        ),
+        (of(lambda x: x[0] ** 10, 1, "x10", -4.0, 4.5), "1 degenerate point"),
     ],
+    ids=lambda given: getattr(given, "name", ""),
 )
-def test_the_headline_says_what_was_found(out, name, function, dim, told):
-    found = mnemo.find_critical_points(of(function, dim, name, -4.0, 4.5), out=out)
+def test_the_headline_says_what_was_found(out, landscape, told):
+    found = mnemo.find_critical_points(landscape, out=out)
     assert terminal_search.sentence(found).removesuffix(", and 1 point outside it").endswith(f"found {told} in the box")
 
 
@@ -309,7 +329,7 @@ def test_a_pathway_that_leads_to_no_minimum_says_why(out, capsys):
 
     A square root that adds nothing but its domain ends that side at x = -1.5.
     """
-    open_ = of(lambda x: x[0] ** 3 / 3 - x[0] + x[1] ** 2, 2, "open")
+    open_ = polynomial("open", {3: 1 / 3, 1: -1}, {2: 1})
     cut = of(lambda x: x[0] ** 3 / 3 - x[0] + x[1] ** 2 + 0.0 * jnp.sqrt(x[0] + 1.5), 2, "cut", -1.4, 2.0)
     for landscape, end, told in ((open_, "escaped", "escaped"), (cut, "non_finite", "not finite")):
         found = mnemo.find_critical_points(landscape, out=out)
@@ -333,8 +353,11 @@ def test_where_flows_ended():
 
 def test_a_small_loss_prints_its_levels(out, capsys):
     """A tilted double well scaled by 1e-15 has the levels of the whole one, scaled."""
-    whole = losses.build("double_well", {"tilt": 0.5})
-    small = replace(whole, loss=lambda x, **args: 1e-15 * whole.loss(x, **args), name="small")
+
+    def tilted(x, scale):
+        return scale * (x[0] ** 4 - 4 * x[0] ** 2 + 1 + 0.5 * x[0])
+
+    whole, small = (of(tilted, 1, name, -3.0, 3.0, scale=scale) for name, scale in (("whole", 1.0), ("small", 1e-15)))
     rows = [line.split() for line in shown(mnemo.find_critical_points(small, out=out), capsys).splitlines()]
     told = [float(row[2]) for row in rows if len(row) > 3 and row[3] in ("minimum", "maximum")]
     np.testing.assert_allclose(told, 1e-15 * mnemo.find_critical_points(whole, out=out).catalogue.loss, rtol=1e-7)

@@ -86,15 +86,15 @@ def _two_wells(x):
 
 
 def test_intervals_cover_known_shares(out):
-    """400 seeds, 95 % intervals: coverage 95 % +- 2.2 % (two standard errors)."""
+    """200 seeds, 95 % intervals: coverage 95 % +- 3.1 % (two standard errors)."""
     landscape, share = tilted()
     covered = 0
-    for seed in range(400):
+    for seed in range(200):
         record = survey(landscape, starts=300, seed=seed, learning_rate=0.01, out=out)
         row = int(np.argmin(record.catalogue.x[:, 0]))
         low, high = record.shares.interval[row]
         covered += low <= share <= high
-    assert abs(covered / 400 - 0.95) <= 0.022
+    assert abs(covered / 200 - 0.95) <= 0.031
 
 
 def test_himmelblau_to_ten_digits(out):
