@@ -530,7 +530,7 @@ class TestClaims:
         ("old", "new", "sentence"),
         [
             ("estimand =", "estimant =", "estimant: unknown key; did you mean 'estimand'?"),
-            ('"share"', '"shares"', "no estimand is called 'shares'; did you mean 'share'"),
+            ('"share"', '"shares"', "estimand: none is called 'shares'; did you mean 'share'"),
             ('"above"', '"inside"', "direction 'inside' needs a margin"),
             ("threshold = 0.5", "", "direction 'above' needs a threshold"),
             ('"above"', '"true"', "estimand 'all' and direction 'true' belong together"),

@@ -139,7 +139,7 @@ def _told(
 def _code(claim: Claim) -> str:
     """Return the hash of the module that a claim's experiment is in, "" where there is none to read."""
     try:
-        source = inspect.getsourcefile(from_path(claim.experiment, f"{claim.id}: experiment"))
+        source = inspect.getsourcefile(from_path(claim.experiment, "experiment"))
     except (UserError, TypeError):
         return ""  # told when it is to run
     return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
@@ -158,14 +158,18 @@ def _kept(
     if found is not None or not wanted:
         return found
     report(claim.id, part.name)
-    experiment = from_path(claim.experiment, f"{claim.id}: experiment")
+    experiment = from_path(claim.experiment, "experiment")
     arguments = {**claim.sizes[size], **part.args, "seed": claim.seed, "out": folder / "runs"}  # type: ignore[index]
     _accepts(experiment, arguments, claim)
     try:
         ledger.keep(folder, number, part, _measured(experiment, arguments, claim))
     except MnemoError as error:
-        raise UserError(f"regime {part.name!r}: {error}") from error
+        raise UserError(f"{_kind(part)} {part.name!r}: {error}") from error
     return ledger.kept(folder, number, part)
+
+
+def _kind(part: Regime | Control) -> str:
+    return "control" if isinstance(part, Control) else "regime"
 
 
 def _accepts(experiment: Callable[..., Any], arguments: Mapping[str, Any], claim: Claim) -> None:
@@ -215,10 +219,15 @@ def _checked(claim: Claim, control: Control, kept: ledger.Kept, own: Set) -> Che
 
 def _fault(claim: Claim, regimes: Sequence[Judged], controls: Sequence[Checked]) -> str:
     """Return what makes a claim invalid, "" where nothing does."""
-    failed = [one.control.name for one in controls if not one.passed]
+    failed = [one for one in controls if not one.passed]
     few = [one.regime.name for one in regimes if valid_share(one) < claim.min_valid_share]
     if failed:
-        return f"the control {failed[0]!r} did not show its known answer"
+        value, wanted = failed[0].estimate.value, failed[0].control
+        shown = "nothing" if value is None else f"{value:.4g}"
+        return (
+            f"the control {wanted.name!r} shows {shown}, and its known answer, {wanted.expected:g} within "
+            f"{wanted.tolerance:g}, does not hold all of its interval"
+        )
     if few:
         return f"{few[0]!r} has fewer valid runs than the {100 * claim.min_valid_share:g} % asked for"
     return ""

@@ -132,7 +132,7 @@ class Claim:
         for part in parts:
             own = self.estimand_of(part)
             if own not in ESTIMANDS:
-                raise ValueError(f"no estimand is called {own!r}{did_you_mean(own, ESTIMANDS)}")
+                raise ValueError(f"estimand: none is called {own!r}{did_you_mean(own, ESTIMANDS)}")
             if own in PAIRED[:3] and self.arms is None:
                 raise ValueError(f"estimand {own!r} compares arms; name them in [arms] treatment and control")
         for regime in self.regimes:
@@ -200,6 +200,8 @@ def read_set(folder: Path) -> tuple[Set, list[Claim]]:
     Raises:
         UserError: file, key and value of the first mistake.
     """
+    if folder.is_file():
+        raise UserError(f"{folder}: is a file; give its folder, {folder.parent}, and --only with a claim's id")
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of claims")
     claims = sorted((_parsed(Claim, path) for path in sorted(folder.glob("*.toml")) if path.name != SET), key=_order)
@@ -247,7 +249,7 @@ def _parsed(kind: Any, path: Path) -> Any:
 
 
 def _said(words: str) -> str:
-    return words.replace("value error, ", "").partition(", got {")[0]
+    return words.replace("value error, ", "").partition(", got {")[0].removeprefix("config: ")
 
 
 def fixed(claim: Claim, own: Set) -> str:
