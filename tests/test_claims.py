@@ -457,6 +457,9 @@ class TestClaims:
         assert told(coins, "--fresh")[1][0]["verdict"] == "holds"
         path.write_text(path.read_text().replace("threshold = 0.1", "threshold = 0.3").replace("10002", "10001"))
         assert "seed 10001" in told(coins, "--fresh")[1][0]["reason"]  # earlier runs are remembered
+        for rows in (coins.parent / "runs/claims-smoke/K1/rows").iterdir():
+            rows.unlink()  # as after a kill before the first regime is done
+        assert "seed 10001" in told(coins)[1][0]["reason"]
 
     def test_an_experiment_changed_after_the_run_decides_nothing(self, coins):
         run(coins)

@@ -2,7 +2,8 @@
 
 Layout of a claim's folder::
 
-    fixed.json           the claim, its hash, the size; written before the first run
+    fixed.json           the claim, its hash, that of the experiment's module, the size, and hashes and seeds of earlier
+                         runs; written before the first run
     rows/00-name.parquet the runs of a regime or control, a row each; its presence says that it is done
     rows/00-name.json    its note and illustrations
     runs/                records of the engine's runs
@@ -43,27 +44,31 @@ def begin(folder: Path, claim: Claim, own: Set, size: str, code: str, fresh: boo
         code: hash of the module with the experiment, "" where it cannot be told.
         fresh: whether to begin anew; hashes and seeds of earlier runs stay, so that no changed claim has their seeds.
     """
-    path, now, looked = folder / "fixed.json", fixed(claim, own), []
-    if path.exists() and any(folder.glob("rows/*.parquet")):
-        before = store.read_json(path)
-        looked = before.get("looked", [])
-        if before["hash"] != now and not fresh:
-            return (
-                f"it was run as fixed in {before['hash'][:12]}, and its file has changed since (now {now[:12]}); "
-                "--fresh runs it again, which needs a seed that no run before has used"
-            )
+    path, now = folder / "fixed.json", fixed(claim, own)
+    before = store.read_json(path) if path.exists() else {}
+    looked = before.get("looked", [])
+    if any(folder.glob("rows/*.parquet")):  # else nothing has been looked at since
         if not fresh:
-            changed = code and before.get("code") not in (None, "", code)
-            return (
-                "the module of its experiment has changed since it was run; --fresh runs it again" if changed else None
-            )
+            return _changed(before, now, code)
         looked = [*looked, {"hash": before["hash"], "seed": before["claim"]["seed"]}]
-        if any(one["seed"] == claim.seed and one["hash"] != now for one in looked):
-            return f"its file has changed since it was run with seed {claim.seed}; give it a seed that no run has used"
+    if any(one["seed"] == claim.seed and one["hash"] != now for one in looked):
+        return f"its file has changed since it was run with seed {claim.seed}; give it a seed that no run has used"
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     words = {"hash": now, "code": code, "size": size, "claim": TypeAdapter(Claim).dump_python(claim, mode="json")}
     store.write_json(path, words | {"comparisons": own.comparisons, "looked": looked})
+    return None
+
+
+def _changed(before: dict[str, Any], now: str, code: str) -> str | None:
+    """Return what has changed since a record was begun, None for nothing."""
+    if before["hash"] != now:
+        return (
+            f"it was run as fixed in {before['hash'][:12]}, and its file has changed since (now {now[:12]}); "
+            "--fresh runs it again, which needs a seed that no run before has used"
+        )
+    if code and before.get("code", "") not in ("", code):
+        return "the module of its experiment has changed since it was run; --fresh runs it again"
     return None
 
 
