@@ -6,6 +6,7 @@ answer. On a circle minima and maxima take turns, and on a torus of two dimensio
 saddles, where none is degenerate.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,26 +64,16 @@ def counts(found: mnemo.CriticalPoints) -> np.ndarray:
     return np.array([np.sum(found.catalogue.kind == kind) for kind in KINDS])
 
 
-def most_are_saddles(found: mnemo.CriticalPoints) -> bool:
-    """Whether more than half of a field's points are saddles."""
-    return bool(2 * counts(found)[1] > len(found.catalogue.kind))
+def surplus(found: mnemo.CriticalPoints, place: int) -> int:
+    """Return by how many the points of the kind at a place of `KINDS` are more than all others."""
+    return int(2 * counts(found)[place] - len(found.catalogue.kind))
 
 
-def half_are_minima(found: mnemo.CriticalPoints) -> bool:
-    """Whether exactly half of a field's points are minima."""
-    return bool(2 * counts(found)[0] == len(found.catalogue.kind))
-
-
-def half_are_saddles(found: mnemo.CriticalPoints) -> bool:
-    """Whether exactly half of a field's points are saddles."""
-    return bool(2 * counts(found)[1] == len(found.catalogue.kind))
-
-
-FIELDS = {
+FIELDS: dict[str, Callable[[mnemo.CriticalPoints], bool]] = {
     "sum": complete,
-    "most are saddles": most_are_saddles,
-    "half are minima": half_are_minima,
-    "half are saddles": half_are_saddles,
+    "most are saddles": lambda found: surplus(found, 1) > 0,
+    "half are minima": lambda found: surplus(found, 0) == 0,
+    "half are saddles": lambda found: surplus(found, 1) == 0,
 }
 
 

@@ -40,14 +40,7 @@ def ends(
     students: int, teachers: int, starts: mnemo.Normal, seed: int, out: Path
 ) -> tuple[np.ndarray, np.ndarray, mnemo.Points]:
     """Return loss and kind of the point at which each start ended, no number and -1 for none, and all these points."""
-    record = mnemo.survey(
-        losses.build("relu_teacher", {"students": students, "teachers": teachers}),
-        starts=starts,
-        seed=seed,
-        stop=mnemo.Stop(max_steps=STEPS),
-        name=f"{students}-of-{teachers}",
-        out=out,
-    )
+    record = follow(students, teachers, starts, seed, out, steps=STEPS)
     label = record.starts("label")["label"].fill_null(-1).to_numpy()
     points = record.catalogue
     return np.append(points.loss, np.nan)[label], np.append(points.kind, -1)[label], points
@@ -55,15 +48,8 @@ def ends(
 
 def spare(students: int, teachers: int, starts: int, seed: int, out: Path) -> mnemo.Measurement:
     """Return which descents do not go to loss 0: the minima are whole families of weights, and no Hessian is judged."""
-    record = mnemo.survey(
-        losses.build("relu_teacher", {"students": students, "teachers": teachers}),
-        starts=mnemo.Normal(count=starts, scale=students**-0.5),
-        seed=seed,
-        stop=mnemo.Stop(max_steps=SLOW),
-        recording=mnemo.Recording(catalogue=0, endpoints=True),
-        name=f"{students}-of-{teachers}",
-        out=out,
-    )
+    cloud, keep = mnemo.Normal(count=starts, scale=students**-0.5), mnemo.Recording(catalogue=0, endpoints=True)
+    record = follow(students, teachers, cloud, seed, out, steps=SLOW, recording=keep)
     table = record.starts("loss", "outcome").to_pandas()
     level, still = table["loss"].to_numpy(), (table["outcome"] == "converged").to_numpy()
     spurious = still & (level > GLOBAL)
@@ -71,6 +57,28 @@ def spare(students: int, teachers: int, starts: int, seed: int, out: Path) -> mn
         value=spurious,
         valid=still | (level <= GLOBAL),
         note=f"The highest loss after {SLOW:,} steps is {np.nanmax(level):.2g}. {told(level[spurious])}".strip(),
+    )
+
+
+def follow(
+    students: int,
+    teachers: int,
+    starts: mnemo.Normal,
+    seed: int,
+    out: Path,
+    *,
+    steps: int,
+    recording: mnemo.Recording | None = None,
+) -> mnemo.Record:
+    """Return the record of descents of at most so many steps."""
+    return mnemo.survey(
+        losses.build("relu_teacher", {"students": students, "teachers": teachers}),
+        starts=starts,
+        seed=seed,
+        stop=mnemo.Stop(max_steps=steps),
+        recording=recording,
+        name=f"{students}-of-{teachers}",
+        out=out,
     )
 
 
