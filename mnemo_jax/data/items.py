@@ -1,0 +1,33 @@
+"""Items of a data set, and the parts that training, validation and test see."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Items(NamedTuple):
+    """Some items: ``inputs [n, features]`` float64; ``targets`` int64 ``[n]`` for classes, else float64 ``[n, k]``."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Data:
+    """A data set in its parts.
+
+    Attributes:
+        name: what it is called in tables.
+        train: the items whose loss is descended.
+        validation, test: items held out, None for none.
+        classes: number of classes, None where targets are numbers.
+        image: height and width of inputs that are images, else None.
+    """
+
+    name: str
+    train: Items
+    validation: Items | None = None
+    test: Items | None = None
+    classes: int | None = None
+    image: tuple[int, int] | None = None
