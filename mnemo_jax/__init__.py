@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mnemo_jax.errors import MnemoError, UserError
     from mnemo_jax.escapes import Escapes
     from mnemo_jax.found import CriticalPoints
+    from mnemo_jax.initializers import Layered
     from mnemo_jax.landscape import KnownPoint, Landscape, Symmetry
     from mnemo_jax.optimizers import Optimizer, Schedule
     from mnemo_jax.plan import Recording
@@ -50,6 +51,7 @@ _HOMES = {
     "Curvature": "spectrum",
     "curvature": "spectrum",
     "density": "spectrum",
+    "Layered": "initializers",
     "Grid": "starts",
     "Normal": "starts",
     "Points": "starts",
@@ -73,6 +75,7 @@ __all__ = [
     "Kind",
     "KnownPoint",
     "Landscape",
+    "Layered",
     "Measurement",
     "MnemoError",
     "Normal",

@@ -10,6 +10,7 @@ import numpy as np
 
 from mnemo_jax import pipeline, store
 from mnemo_jax.anew import matched, plan_of
+from mnemo_jax.calculus import Watch
 from mnemo_jax.descent import follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
@@ -33,7 +34,7 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
         raise UserError(f"{run}: has {record.summary['starts']:,} starts, numbered from 0; there is no {number}")
     with jax.enable_x64(True), Devices(1) as workers:
         prepared = pipeline.prepare(replace(plan_of(record, workers, INSTEAD), tile=Tile(lanes=1, steps=1)), workers)
-        x0 = prepared.draw(number, 1)
+        x0, every = prepared.draw(number, 1), prepared.watch.every
         paths, outcomes = follow(
             x0,
             number,
@@ -42,6 +43,7 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
             prepared.rules,
             loss=prepared.loss,
             choice=prepared.plan.optimizer.traced(),
+            watch=Watch(every=every),
         )
         path, outcome = paths[0], Outcome(int(outcomes[0]))
         rows = np.unique(np.round(np.geomspace(1, len(path), min(SHOWN, len(path)))).astype(int)) - 1
@@ -49,16 +51,16 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
         losses, gradients = map(np.asarray, value(jnp.asarray(path[rows]), prepared.args))
         if outcome != Outcome.ESCAPED and not np.isfinite(losses[-1]):
             outcome = Outcome.NON_FINITE  # as the engine says of a loss that is no number where its gradient is one
-        found = prepared.judge.points(path[-1:], np.array([outcome == Outcome.CONVERGED]))
         end = None
-        if not found.left[0]:
-            end = _end(record, found, prepared.judge)
+        if prepared.plan.catalogue:
+            found = prepared.judge.points(path[-1:], np.array([outcome == Outcome.CONVERGED]))
+            end = None if found.left[0] else _end(record, found, prepared.judge)
     told = {
         "start": number,
         "outcome": outcome.word,
-        "steps": len(path) - 1,
+        "steps": (len(path) - 1) * every,
         "path": [
-            {"step": row, "loss": loss, "gradient": np.linalg.norm(gradient), "x": path[row]}
+            {"step": row * every, "loss": loss, "gradient": np.linalg.norm(gradient), "x": path[row]}
             for row, loss, gradient in zip(rows.tolist(), losses, gradients, strict=True)
         ],
         "end": end,

@@ -19,14 +19,14 @@ from mnemo_jax.escapes import Escapes
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer, Transformation, checked, parse
-from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_name
+from mnemo_jax.plan import Plan, Recording, complete, complete_stop, default_tile, function_name, tile_for
 from mnemo_jax.record import Record
-from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, drawer
+from mnemo_jax.starts import AnyStarts, Points, Uniform, count, drawer
 from mnemo_jax.stopping import Escaping, Seeking, Stop, Until
 from mnemo_jax.types import Tile
 
 Asked = TypeVar("Asked")
-Starts = int | np.ndarray | jax.Array | Uniform | Normal | Grid | Sobol | Points
+Starts = int | np.ndarray | jax.Array | AnyStarts
 
 
 def survey(
@@ -82,14 +82,16 @@ def survey(
     """
     landscape = _landscape(landscape, precision)
     platform = jax.devices()[0].platform
+    chosen = complete(_optimizer(optimizer, learning_rate), landscape)
+    rules = complete_stop(_choice("stop", stop, Stop) or Stop(), landscape, chosen)
     plan = Plan(
         name=_folder_name(name or landscape.name),
         landscape=landscape,
         loss={"function": function_name(landscape.loss)},
         starts=_starts(starts),
-        optimizer=complete(_optimizer(optimizer, learning_rate), landscape),
-        stop=complete_stop(_choice("stop", stop, Stop) or Stop(), landscape),
-        tile=_choice("tile", tile, Tile) or default_tile(landscape.dim, platform),
+        optimizer=chosen,
+        stop=rules,
+        tile=_choice("tile", tile, Tile) or tile_for(landscape, rules, precision, platform),
         recording=_choice("recording", recording, Recording) or Recording(),
         seed=_seed(seed),
         precision=precision,
@@ -146,13 +148,14 @@ def escape_times(
         UserError: there is no saddle, or no law for the optimizer.
     """
     landscape = _landscape(landscape, precision)
+    chosen = complete(_optimizer(optimizer, learning_rate), landscape)
     plan = Plan(
         name=_folder_name(name or landscape.name),
         landscape=landscape,
         loss={"function": function_name(landscape.loss)},
         starts=Uniform(count=starts),
-        optimizer=complete(_optimizer(optimizer, learning_rate), landscape),
-        stop=complete_stop(Stop(), landscape),
+        optimizer=chosen,
+        stop=complete_stop(Stop(), landscape, chosen),
         tile=_choice("tile", tile, Tile) or default_tile(landscape.dim, jax.devices()[0].platform),
         recording=Recording(),
         seed=_seed(seed),
@@ -201,8 +204,8 @@ def find_critical_points(
         landscape=landscape,
         loss={"function": function_name(landscape.loss)},
         starts=given,
-        optimizer=complete(_optimizer("sgd", 1.0), landscape),
-        stop=complete_stop(Stop(), landscape),
+        optimizer=Optimizer("sgd", 1.0),
+        stop=complete_stop(Stop(), landscape, Optimizer("sgd", 1.0)),
         tile=default_tile(landscape.dim, jax.devices()[0].platform),
         recording=Recording(),
         seed=_seed(seed),
@@ -260,8 +263,8 @@ def _folder_name(name: Any) -> str:
     return kept[:60] or "loss"
 
 
-def _starts(starts: Any) -> Uniform | Normal | Grid | Sobol | Points:
-    if isinstance(starts, Uniform | Normal | Grid | Sobol | Points):
+def _starts(starts: Any) -> AnyStarts:
+    if isinstance(starts, AnyStarts):
         return starts
     if isinstance(starts, bool) or not isinstance(starts, int | np.integer):
         return _points(starts, "neither a whole number of starts nor points")

@@ -1,7 +1,7 @@
 """Values and derivatives of a loss on flat points."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,9 +12,11 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from mnemo_jax.errors import UserError
-from mnemo_jax.landscape import Landscape
+from mnemo_jax.landscape import DENSE, Landscape
 
 Args = Mapping[str, Any]
+TOGETHER = 16  # points whose losses on data are computed at once
+PROBES = 8  # random vectors whose products estimate the norm of a large Hessian
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Loss:
     unravel: Callable[[Array], Any] | None
     scalar: bool
     data: tuple[str, ...] = ()
+    augment: Callable[..., Any] | None = None
 
     def __call__(self, x: Array, args: Args) -> Array:
         """Return the loss at ``x`` of shape ``[d]``, in ``x``'s precision."""
@@ -38,9 +41,38 @@ class Loss:
         """Return the number of items in the loss's data, 0 without data."""
         return int(args[self.data[0]].shape[0]) if self.data else 0
 
-    def batch(self, args: Args, rows: Array) -> dict[str, Array]:
-        """Return the arguments with only some items of the data, by their ``rows``."""
-        return {key: value[rows] if key in self.data else value for key, value in args.items()}
+    def batch(self, args: Args, rows: Array, key: Array) -> dict[str, Array]:
+        """Return the arguments with only some items of the data, by their ``rows``, changed as ``key`` says."""
+        items = {key: value[rows] if key in self.data else value for key, value in args.items()}
+        return items if self.augment is None else self.augment(key, items)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How often descents are looked at, and what is measured then.
+
+    Attributes:
+        every: updates from one look to the next.
+        looks: looks whose measures are kept, the first and the last included; 0 measures nothing.
+        functions: of a point and the loss's arguments to a scalar.
+        parts: number of parts of the data that they are measured on.
+        unravel: as in `Loss`.
+    """
+
+    every: int = 1
+    looks: int = 0
+    functions: tuple[Callable[..., Any], ...] = ()
+    parts: int = 0
+    unravel: Callable[[Array], Any] | None = None
+
+    def measure(self, x: Array, parts: tuple[Args, ...]) -> Array:
+        """Return every function on every part of the data, ``[parts * functions]``, at ``x [d]``."""
+        point = x if self.unravel is None else self.unravel(x)
+        return jnp.stack([function(point, **part) for part in parts for function in self.functions]).astype(x.dtype)
+
+    def blank(self, dtype: Any) -> Array | None:
+        """Return a history of nothing, ``[looks, parts * functions]`` of NaN, or None where nothing is measured."""
+        return jnp.full((self.looks, self.parts * len(self.functions)), jnp.nan, dtype) if self.looks else None
 
 
 def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
@@ -60,7 +92,7 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
         ) from error
     args = {key: _cast(key, value, dtype) for key, value in landscape.args.items()}
     x = jax.ShapeDtypeStruct((landscape.dim,), dtype)
-    loss = Loss(landscape.loss, landscape.unravel, scalar=False, data=landscape.data)
+    loss = Loss(landscape.loss, landscape.unravel, scalar=False, data=landscape.data, augment=landscape.augment)
     out = _shape(loss, x, args, landscape.name)
     if getattr(out, "shape", None) == (1,) and landscape.dim == 1 and landscape.unravel is None:
         loss = replace(loss, scalar=True)
@@ -131,6 +163,16 @@ def calls_lapack(loss: Loss, dim: int, args: Args) -> bool:
     return any(re.search(rf"\b{name}\w*\[", text) for name in LINEAR_ALGEBRA)
 
 
+def equations(program: Any) -> Iterator[Any]:
+    """Yield every operation of a traced program, those of the functions it calls included."""
+    for equation in getattr(program, "jaxpr", program).eqns:
+        yield equation
+        for parameter in equation.params.values():
+            for part in parameter if isinstance(parameter, tuple | list) else (parameter,):
+                if hasattr(getattr(part, "jaxpr", part), "eqns"):
+                    yield from equations(part)
+
+
 def hessian(loss: Loss) -> Callable[[Array, Args], Array]:
     """Return the function ``(x, args) -> H`` with ``H`` of shape ``[d, d]``, forward over reverse."""
     return jax.jacfwd(jax.grad(loss))
@@ -139,7 +181,23 @@ def hessian(loss: Loss) -> Callable[[Array, Args], Array]:
 @partial(jax.jit, static_argnames=("loss",))
 def values(x: Array, args: Args, *, loss: Loss) -> Array:
     """Return the loss ``[n]`` at points ``x [n, d]``."""
+    if loss.data:  # what is computed for all items of one point already fills a machine
+        return jax.lax.map(lambda y: loss(y, args), x, batch_size=TOGETHER)
     return jax.vmap(loss, in_axes=(0, None))(x, args)
+
+
+def parts_of(landscape: Landscape, dtype: Any) -> tuple[dict[str, Array], ...]:
+    """Return the loss's arguments in the run's precision, with the data trained on and with each part held out."""
+    parts: list[Mapping[str, Any]] = [{}, *landscape.held_out.values()]
+    cast = partial(_cast, dtype=jnp.dtype(dtype))
+    return tuple({key: cast(key, value) for key, value in {**landscape.args, **part}.items()} for part in parts)
+
+
+@partial(jax.jit, static_argnames=("functions", "unravel"))
+def measured(x: Array, parts: tuple[Args, ...], *, functions: Any, unravel: Any) -> Array:
+    """Return every function on every part of the data, ``[n, parts * functions]``, at points ``x [n, d]``."""
+    watch = Watch(functions=functions, unravel=unravel)
+    return jax.lax.map(lambda y: watch.measure(y, parts), x, batch_size=TOGETHER)
 
 
 @partial(jax.jit, static_argnames=("loss",))
@@ -160,14 +218,25 @@ def typical_norms(x: Array, few: Array, args: Args, *, loss: Loss) -> tuple[Arra
 
     A median of zero is given as one: starts on a critical point alone, or a linear loss, have no scale of their own.
     """
-    gradients = jax.vmap(lambda y: jnp.linalg.norm(jax.grad(loss)(y, args)))(x)
-    hessians = jax.vmap(lambda y: jnp.linalg.norm(hessian(loss)(y, args)))(few)
+    if x.shape[1] > DENSE:
+        gradients = jax.lax.map(lambda y: jnp.linalg.norm(jax.grad(loss)(y, args)), x, batch_size=TOGETHER)
+        hessians = jax.lax.map(partial(_hessian_norm, args=args, loss=loss), few, batch_size=TOGETHER)
+    else:
+        gradients = jax.vmap(lambda y: jnp.linalg.norm(jax.grad(loss)(y, args)))(x)
+        hessians = jax.vmap(lambda y: jnp.linalg.norm(hessian(loss)(y, args)))(few)
 
     def median(norms: Array) -> Array:
         middle = jnp.nan_to_num(jnp.nanmedian(jnp.where(jnp.isfinite(norms), norms, jnp.nan)))
         return middle + (middle == 0)
 
     return median(gradients), median(hessians)
+
+
+def _hessian_norm(x: Array, args: Args, loss: Loss) -> Array:
+    """Return the Frobenius norm of the Hessian at ``x [d]`` from products with random signs (Hutchinson 1990)."""
+    signs = jax.random.rademacher(jax.random.key(0), (PROBES, x.size), x.dtype)
+    products = jax.lax.map(lambda v: jax.jvp(lambda y: jax.grad(loss)(y, args), (x,), (v,))[1], signs)
+    return jnp.sqrt(jnp.mean(jnp.sum(products**2, axis=1)))
 
 
 def from_pytree(loss: Callable[..., Any], example: Any, **fields: Any) -> Landscape:

@@ -16,8 +16,8 @@ from mnemo_jax.calculus import loss_of
 from mnemo_jax.choices import UNKNOWN, reason
 from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.landscape import Landscape, Symmetry
-from mnemo_jax.plan import DENSE, Plan, Recording, complete, complete_stop, default_tile
-from mnemo_jax.starts import Grid, Normal, Points, Sobol, Starts, Uniform, drawer
+from mnemo_jax.plan import Plan, Recording, complete, complete_stop, tile_for
+from mnemo_jax.starts import KINDS, Starts, drawer
 from mnemo_jax.stopping import Escaping, Seeking, Stop, Until
 from mnemo_jax.types import Tile
 
@@ -169,9 +169,8 @@ def _override(table: dict[str, Any], text: str) -> None:
 
 def _leave_what_fits(starts: dict[str, Any]) -> None:
     """Drop the keys that a file gave for another kind of starts; a kind that does not exist is told later."""
-    kinds: dict[Any, Any] = {kind.kind: kind for kind in (Uniform, Normal, Grid, Sobol, Points)}
-    if starts["kind"] in kinds:
-        known = {field.name for field in fields(kinds[starts["kind"]])}
+    if starts["kind"] in KINDS:
+        known = {field.name for field in fields(KINDS[starts["kind"]])}
         for key in starts.keys() - known:
             del starts[key]
 
@@ -186,7 +185,6 @@ def _value(text: str) -> Any:
     return int(value) if whole else value
 
 
-TAGS = ("uniform", "normal", "grid", "sobol", "points")
 BRANCH = re.compile(r"float|int|bool|str|tuple\[.*\]")  # pydantic's names for the branches of a union
 
 
@@ -203,7 +201,7 @@ def sentence(error: ValidationError, made: Any = None) -> str:
         return f"{key}: unknown key{did_you_mean(path[-1], _keys(path[:-1], first['loc'], made or schema()))}"
     if first["type"] == "union_tag_invalid":
         kind = first["input"].get("kind")
-        return f"{key}.kind: no kind of starts is called {kind!r}{did_you_mean(str(kind), TAGS)}"
+        return f"{key}.kind: no kind of starts is called {kind!r}{did_you_mean(str(kind), KINDS)}"
     return f"{key}: {reason(first)}"
 
 
@@ -212,7 +210,7 @@ def _path(loc: tuple[int | str, ...], last_is_key: bool) -> list[str]:
     path: list[str] = []
     for place, part in enumerate(map(str, loc)):
         own = last_is_key and place == len(loc) - 1
-        if own or not (BRANCH.fullmatch(part) or (part in TAGS and path == ["starts"])):
+        if own or not (BRANCH.fullmatch(part) or (part in KINDS and path == ["starts"])):
             path.append(part)
     return path
 
@@ -251,15 +249,16 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
         with jax.enable_x64(True):
             loss_of(landscape, config.precision)
         optimizer = complete(optimizers.parse(config.optimizer), landscape)
+        stop = complete_stop(config.stop, landscape, optimizer)
         given = {key: value for key, value in asdict(config.tile).items() if value is not None}
-        default = asdict(default_tile(landscape.dim, platform))
+        default = asdict(tile_for(landscape, stop, config.precision, platform))
         made = Plan(
             name=config.name,
             landscape=landscape,
             loss=words,
             starts=config.starts,
             optimizer=optimizer,
-            stop=complete_stop(config.stop, landscape),
+            stop=stop,
             tile=TypeAdapter(Tile).validate_python(default | given),
             recording=config.record,
             seed=config.seed,
@@ -280,8 +279,6 @@ def _landscape(table: LossTable) -> tuple[Landscape, dict[str, Any]]:
     given = [key for key in ("name", "expression", "function") if getattr(table, key) is not None]
     if len(given) != 1:
         raise UserError(f"loss: give exactly one of name, expression and function, not {' and '.join(given) or 'none'}")
-    if table.dim is not None and table.dim > DENSE:
-        raise UserError(f"loss.dim: {table.dim} is above {DENSE}, beyond which points are not classified yet")
     match given[0]:
         case "name":
             return _built_in(table), {"name": table.name}

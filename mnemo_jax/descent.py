@@ -8,6 +8,9 @@ number of devices or the company it kept.
 What a step does is what a loop written by hand for one loss would do: gradient, stop rule, update. XLA on a CPU makes a
 loop of its own of every array that a step returns, and computes the gradient again in each; so a step returns little,
 and the rest is found out once a word of steps (see `stretch`).
+
+Where a look at the full gradient is dear beside an update, as with batches of data, only every so many updates are
+looked at (`Watch.every`); steps are counted in looks here then.
 """
 
 from collections.abc import Mapping
@@ -21,7 +24,7 @@ import optax
 from jax import Array
 
 from mnemo_jax import cycles, native, stretch
-from mnemo_jax.calculus import Args, Loss
+from mnemo_jax.calculus import Args, Loss, Watch, values
 from mnemo_jax.keys import Purpose, key
 from mnemo_jax.lanes import across
 from mnemo_jax.stretch import WORD, Stretch
@@ -73,6 +76,7 @@ class Lane(NamedTuple):
         slot: int32, which start of the block the lane follows; the block's size when it follows none.
         stretch: the stall tracking.
         limit: int32, updates it may make in the next word of looks.
+        history: ``[looks, parts * functions]`` of what was measured at each look, None where nothing is.
     """
 
     x: Array
@@ -82,6 +86,7 @@ class Lane(NamedTuple):
     slot: Array
     stretch: Stretch
     limit: Array
+    history: Array | None
 
 
 class Ends(NamedTuple):
@@ -94,6 +99,7 @@ class Ends(NamedTuple):
         since: int32 ``[n]``, step at which the stretch of small gradients open at the end began, or -1.
         smallest, x_smallest: ``[n]`` and ``[n, d]``, smallest squared gradient norm of that stretch, and where.
         period: int32 ``[n]``, updates after which a cycle repeats itself, 0 for all that are none.
+        history: ``[n, looks, parts * functions]``, NaN past the end of a descent; None where nothing is measured.
     """
 
     x: Either
@@ -105,6 +111,7 @@ class Ends(NamedTuple):
     since: Either
     smallest: Either
     x_smallest: Either
+    history: Either = None
 
 
 class StallLog(NamedTuple):
@@ -129,13 +136,18 @@ class StallLog(NamedTuple):
 
 
 class _Program(NamedTuple):
-    """What is computed at a point: loss and arguments, step rule, stop rules, and whether steps take batches."""
+    """What is computed at a point: loss and arguments, step rule, stop rules, what is measured on which data.
+
+    ``batched`` says whether steps take batches.
+    """
 
     loss: Loss
     args: Args
     optimizer: optax.GradientTransformationExtraArgs
     rules: Rules
     batched: bool
+    watch: Watch
+    parts: tuple[Args, ...]
 
 
 class _Look(NamedTuple):
@@ -158,13 +170,15 @@ class _Stepping(NamedTuple):
     """What a step changes: the point, the optimizer's state, the notes on small gradients (int64), the last gradient.
 
     The gradient is there to be read after the loop, and to be an array of its own inside it. In one dimension, where
-    computing it costs no more than reading it, it is None.
+    computing it costs no more than reading it, it is None. ``row`` (int32) is the history's that is written next.
     """
 
     x: Array
     memory: Any
     bits: Array
     gradient: Array | None
+    row: Array
+    history: Array | None
 
 
 def _step(now: _Stepping, left: Array, ceiling: Array | float, number: Array, program: _Program) -> _Stepping:
@@ -179,22 +193,42 @@ def _step(now: _Stepping, left: Array, ceiling: Array | float, number: Array, pr
     """
     look, rules = _look(now.x, program), program.rules
     goes = (look.worst > rules.grad_tol) & (look.worst < jnp.inf) & (number < left) & (look.square <= ceiling)
-    update, memory = program.optimizer.update(
+    x, memory = _update(now.x, now.memory, look, program)
+    if program.watch.every > 1:
+
+        def again(_: Array, point: tuple[Array, Any]) -> tuple[Array, Any]:
+            return _update(*point, _look(point[0], program), program)
+
+        x, memory = jax.lax.fori_loop(1, program.watch.every, again, (x, memory))
+    small, low = look.square < rules.stall_below, look.square <= rules.stall_above
+    return _Stepping(
+        x=jnp.where(goes, x, now.x),
+        memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old), memory, now.memory),
+        bits=stretch.noted(now.bits, number, goes, small, low),
+        gradient=None if now.gradient is None else look.gradient,
+        row=now.row + goes,
+        history=None if now.history is None else _measured(now, program),
+    )
+
+
+def _update(x: Array, memory: Any, look: _Look, program: _Program) -> tuple[Array, Any]:
+    """Return point and optimizer's state after one update."""
+    update, new = program.optimizer.update(
         look.gradient,
-        now.memory,
-        now.x,
+        memory,
+        x,
         value=look.value,
         grad=look.gradient,
         value_fn=lambda x: program.loss(x, program.args),
-        **_batches(now.x, program),
+        **_batches(x, program),
     )
-    small, low = look.square < rules.stall_below, look.square <= rules.stall_above
-    return _Stepping(
-        x=jnp.where(goes, (now.x + update).astype(now.x.dtype), now.x),
-        memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old).astype(old.dtype), memory, now.memory),
-        bits=stretch.noted(now.bits, number, goes, small, low),
-        gradient=None if now.gradient is None else look.gradient,
-    )
+    return (x + update).astype(x.dtype), jax.tree.map(lambda new, old: new.astype(old.dtype), new, memory)
+
+
+def _measured(now: _Stepping, program: _Program) -> Array:
+    """Return the history with what is measured at the lane's point."""
+    row = program.watch.measure(now.x, program.parts)
+    return now.history.at[now.row].set(row, mode="drop")  # type: ignore[union-attr]
 
 
 def _batches(x: Array, program: _Program) -> dict[str, Any]:
@@ -202,7 +236,10 @@ def _batches(x: Array, program: _Program) -> dict[str, Any]:
     if not program.batched:
         return {}
     loss, args = program.loss, program.args
-    return {"items": loss.items(args), "gradient_on": lambda rows: jax.grad(loss)(x, loss.batch(args, rows))}
+    return {
+        "items": loss.items(args),
+        "gradient_on": lambda rows, key: jax.grad(loss)(x, loss.batch(args, rows, key)),
+    }
 
 
 def _outcome(x: Array, gradient: Array, steps: Array, rules: Rules) -> Array:
@@ -258,22 +295,23 @@ def _settle(lane: Lane, now: _Stepping, smallest: Array, nearest: Array, looks: 
         count=old.count + (word.ended > 0),
         steps=old.steps + word.ended,
     )
-    there = Lane(now.x, now.memory, steps, outcome, lane.slot, after, jnp.int32(WORD))
+    there = Lane(now.x, now.memory, steps, outcome, lane.slot, after, jnp.int32(WORD), now.history)
     back = lane._replace(limit=word.again)
     lane = jax.tree.map(partial(jnp.where, word.again > 0), back, there)
     return _Ended(lane, word.ended, smallest, nearest)
 
 
-def _fresh(x: Array, slot: Array, memory: Any, size: Array) -> Lane:
+def _fresh(x: Array, slot: Array, memory: Any, size: Array, watch: Watch) -> Lane:
     """Return a lane at the start of its descent; idle when the queue had none left for it."""
     outcome = jnp.where(slot < size, Outcome.RUNNING, Outcome.IDLE).astype(jnp.int32)
-    return Lane(x, memory, jnp.zeros((), jnp.int32), outcome, slot, stretch.fresh(x), jnp.int32(WORD))
+    zero, history = jnp.zeros((), jnp.int32), watch.blank(x.dtype)
+    return Lane(x, memory, zero, outcome, slot, stretch.fresh(x), jnp.int32(WORD), history)
 
 
 def _memory(optimizer: optax.GradientTransformationExtraArgs, x: Array, root: Array, number: Array) -> Any:
     """Return the optimizer's first state, random keys in it replaced by those of start ``number``."""
-    noise, batch = (key(root, purpose, number) for purpose in (Purpose.NOISE, Purpose.BATCH))
-    words = {"rng_key": noise, "key": noise, "batch_key": batch}
+    noise, batch, augment = (key(root, p, number) for p in (Purpose.NOISE, Purpose.BATCH, Purpose.AUGMENT))
+    words = {"rng_key": noise, "key": noise, "batch_key": batch, "augment_key": augment}
 
     def own(path: Any, leaf: Array) -> Array:
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -285,12 +323,13 @@ def _memory(optimizer: optax.GradientTransformationExtraArgs, x: Array, root: Ar
 
 
 class _Carry(NamedTuple):
-    """Lanes, starts taken so far, segments run, and what was found: the rows of `_rows`, and the stall log."""
+    """Lanes, starts taken so far, segments run, and what was found: rows of `_rows`, histories, and the stall log."""
 
     lanes: Lane
     taken: Array
     segments: Array
     rows: Array
+    history: Array | None
     log: StallLog
 
 
@@ -305,10 +344,12 @@ def descend(
     root: Array,
     args: Args,
     rules: Rules,
+    parts: tuple[Args, ...] = (),
     *,
     loss: Loss,
     choice: MakesOptimizer,
     tile: Tile,
+    watch: Watch = Watch(),  # noqa: B008 - it is frozen
 ) -> tuple[Ends, StallLog, Array]:
     """Follow a block of starts to their ends on one device.
 
@@ -319,9 +360,11 @@ def descend(
         root: the run's random key.
         args: the loss's arguments.
         rules: stop rules and stall levels.
+        parts: arguments of the loss with the data that is measured on, one for each part.
         loss: the loss on flat points.
         choice: the optimizer.
         tile: shape of the inner program.
+        watch: how often descents are looked at, and what is measured then.
 
     Returns:
         the ends, ``[n, ...]`` each; the stall log, ``[4 n, ...]``; and the number of segments, int32, every one of
@@ -329,10 +372,10 @@ def descend(
     """
     plain = tile.native and tile.layout == "lanes_last"
     if plain:
-        program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data())
+        program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data(), watch, parts)
         plain = native.is_plain(partial(_moved, program=program), jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype))
     done: tuple[Ends, StallLog, Array] = COMPILED[plain](
-        x0, size, first, root, args, rules, loss=loss, choice=choice, tile=tile, plain=plain
+        x0, size, first, root, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
     )
     return done
 
@@ -344,20 +387,22 @@ def _descend(
     root: Array,
     args: Args,
     rules: Rules,
+    parts: tuple[Args, ...],
     *,
     loss: Loss,
     choice: MakesOptimizer,
     tile: Tile,
+    watch: Watch,
     plain: bool,
 ) -> tuple[Ends, StallLog, Array]:
     """Follow a block, as `descend` says; ``plain`` says that the steps between two looks are compiled whole."""
     axis = -1 if tile.layout == "lanes_last" else 0
-    program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data())
+    program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data(), watch, parts)
 
     def start(slot: Array) -> Lane:
         index = jnp.minimum(slot, x0.shape[0] - 1)
         x = x0[index]
-        return _fresh(x, slot, _memory(program.optimizer, x, root, first + index), size)
+        return _fresh(x, slot, _memory(program.optimizer, x, root, first + index), size, watch)
 
     starts = jax.vmap(start, out_axes=axis)
 
@@ -387,19 +432,22 @@ def _descend(
         chosen = jnp.zeros(most, jnp.int32).at[jnp.where(served, place, most)].set(numbers, mode="drop")
         where = jnp.where(served & ~idle, lanes.slot, x0.shape[0])[chosen]
         late = lanes.outcome == Outcome.OUT_OF_STEPS
-        period = jax.lax.cond(jnp.any(late), returns, lambda lanes: jnp.zeros_like(lanes.steps), lanes)
+        round_ = jnp.any(late) & (not program.batched)  # batches lead nowhere twice
+        period = jax.lax.cond(round_, returns, lambda lanes: jnp.zeros_like(lanes.steps), lanes)
         rows = carry.rows.at[where].set(_rows(lanes, jnp.where(late, period, 0), axis)[chosen], mode="drop")
+        history = carry.history
+        if history is not None and lanes.history is not None:
+            history = history.at[where].set(jnp.moveaxis(lanes.history, axis, 0)[chosen], mode="drop")
         fresh = starts(jnp.where(served, jnp.minimum(carry.taken + place, size), lanes.slot))
         lanes = jax.tree.map(partial(_where, served, axis), fresh, lanes)
         taken = jnp.minimum(carry.taken + jnp.minimum(place[-1] + 1, most), size)
-        return _Carry(lanes, taken, segments, rows, log)
+        return _Carry(lanes, taken, segments, rows, history, log)
 
     def returns(lanes: Lane) -> Array:
         """Return the period of each lane that goes round in a cycle, 0 for none."""
 
         def step(x: Array, memory: Any) -> tuple[Array, Any]:
-            now = _Stepping(x, memory, jnp.int64(0), x)
-            after = _step(now, jnp.int32(1), jnp.inf, jnp.int32(0), program)
+            after = _step(_standing(x, memory), jnp.int32(1), jnp.inf, jnp.int32(0), program)
             return after.x, after.memory
 
         return cycles.period(across(step, tile.layout), lanes.x, lanes.memory, jnp.max(rules.reach), axis)
@@ -407,15 +455,18 @@ def _descend(
     most = max(1, tile.lanes // 2)  # lanes served at once: writing is dear, and seldom have more stopped
     numbers = jnp.arange(tile.lanes, dtype=jnp.int32)
     idle = starts(jnp.broadcast_to(size, tile.lanes))
-    carry = _Carry(idle, jnp.int32(0), jnp.int32(0), _no_rows(x0), _no_log(x0))
+    blank = watch.blank(x0.dtype)
+    history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
+    carry = _Carry(idle, jnp.int32(0), jnp.int32(0), _no_rows(x0), history, _no_log(x0))
     carry = jax.lax.while_loop(lambda c: (c.taken < size) | jnp.any(c.lanes.outcome != Outcome.IDLE), serve, carry)
-    return _valued(_ends(carry.rows, x0), loss, args), carry.log, carry.segments
+    ends = _valued(_ends(carry.rows, x0), loss, args)._replace(history=carry.history)
+    return ends, carry.log, carry.segments
 
 
 COMPILED = {
     plain: jax.jit(
         _descend,
-        static_argnames=("loss", "choice", "tile", "plain"),
+        static_argnames=("loss", "choice", "tile", "watch", "plain"),
         compiler_options=OPTIONS | (native.OPTIONS if plain else {}),
     )
     for plain in (True, False)
@@ -425,8 +476,13 @@ COMPILED = {
 
 def _moved(x: Array, program: _Program) -> Any:
     """Return what a step makes of a start ``x [d]``, in the primitives it takes."""
-    memory = program.optimizer.init(x)
-    return _step(_Stepping(x, memory, jnp.int64(0), x), jnp.int32(1), jnp.inf, jnp.int32(0), program)
+    now = _standing(x, program.optimizer.init(x))._replace(history=program.watch.blank(x.dtype))
+    return _step(now, jnp.int32(1), jnp.inf, jnp.int32(0), program)
+
+
+def _standing(x: Array, memory: Any) -> _Stepping:
+    """Return a lane before a step of which no history is kept."""
+    return _Stepping(x, memory, jnp.int64(0), x, jnp.int32(0), None)
 
 
 def _words(steps: int) -> list[int]:
@@ -441,7 +497,8 @@ def _word(lanes: Lane, looks: int, tile: Tile, program: _Program) -> _Ended:
     left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
     ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
     gradient = lanes.x if rules.centre.size > 1 else None
-    now = _Stepping(lanes.x, lanes.memory, jnp.zeros(left.shape, jnp.int64), gradient)
+    bits = jnp.zeros(left.shape, jnp.int64)
+    now = _Stepping(lanes.x, lanes.memory, bits, gradient, lanes.steps, lanes.history)
     period = tile.sample if looks % tile.sample == 0 else 1
 
     def step(k: Array, now: _Stepping) -> _Stepping:
@@ -469,7 +526,7 @@ def _word(lanes: Lane, looks: int, tile: Tile, program: _Program) -> _Ended:
 
 def _valued(ends: Ends, loss: Loss, args: Args) -> Ends:
     """Call ends non-finite where the loss is no number although its gradient is, as log's of a negative one."""
-    value = jax.vmap(loss, in_axes=(0, None))(ends.x, args)
+    value = values(ends.x, args, loss=loss)
     stopped = (ends.outcome == Outcome.CONVERGED) | (ends.outcome == Outcome.FINISHED)
     stopped |= ends.outcome == Outcome.OUT_OF_STEPS
     return ends._replace(outcome=jnp.where(stopped & ~jnp.isfinite(value), jnp.int32(Outcome.NON_FINITE), ends.outcome))
@@ -558,15 +615,16 @@ def _write_log(log: StallLog, ended: _Ended, axis: int) -> StallLog:
 PATH_CHUNK = 512  # steps of a path between two looks from the host
 
 
-@partial(jax.jit, static_argnames=("loss", "choice"))
-def _path_chunk(lanes: Lane, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer) -> tuple[Lane, Array]:
-    program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data())
+@partial(jax.jit, static_argnames=("loss", "choice", "watch"))
+def _path_chunk(
+    lanes: Lane, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer, watch: Watch
+) -> tuple[Lane, Array]:
+    program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data(), watch, ())
 
     def forward(lane: Lane, _: None) -> tuple[Lane, Array]:
         running = lane.outcome == Outcome.RUNNING
         left = jnp.where(running, rules.max_steps - lane.steps, 0)
-        now = _Stepping(lane.x, lane.memory, jnp.int64(0), lane.x)
-        now = _step(now, left, jnp.inf, jnp.int32(0), program)
+        now = _step(_standing(lane.x, lane.memory), left, jnp.inf, jnp.int32(0), program)
         went = stretch.gone(now.bits, 1)
         steps = lane.steps + went
         stopped = running & (went == 0)
@@ -581,24 +639,32 @@ def _path_starts(x0: Array, first: Array, root: Array, rules: Rules, *, choice: 
     optimizer = choice.build(rules.numbers)
 
     def start(x: Array, slot: Array) -> Lane:
-        return _fresh(x, slot, _memory(optimizer, x, root, first + slot), jnp.int32(x0.shape[0]))
+        return _fresh(x, slot, _memory(optimizer, x, root, first + slot), jnp.int32(x0.shape[0]), Watch())
 
     return jax.vmap(start)(x0, jnp.arange(x0.shape[0], dtype=jnp.int32))
 
 
 def follow(
-    x0: Array, first: int, root: Array, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer
+    x0: Array,
+    first: int,
+    root: Array,
+    args: Args,
+    rules: Rules,
+    *,
+    loss: Loss,
+    choice: MakesOptimizer,
+    watch: Watch = Watch(),  # noqa: B008 - it is frozen
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Follow a few starts ``x0 [n, d]``, numbered from ``first``, and keep every point on the way.
+    """Follow a few starts ``x0 [n, d]``, numbered from ``first``, and keep every point on the way that is looked at.
 
     Returns:
-        per start its path ``[steps + 1, d]``, and the outcomes ``[n]``. The program is not the engine's, so that
+        per start its path ``[looks, d]``, and the outcomes ``[n]``. The program is not the engine's, so that
         paths may differ from its ends in the last bits.
     """
     lanes = _path_starts(x0, jnp.int64(first), root, rules, choice=choice)
     chunks = [np.asarray(x0)[:, None]]
     while bool(jnp.any(lanes.outcome == Outcome.RUNNING)):
-        lanes, x = _path_chunk(lanes, args, rules, loss=loss, choice=choice)
+        lanes, x = _path_chunk(lanes, args, rules, loss=loss, choice=choice, watch=watch)
         chunks.append(np.asarray(x))
     x = np.concatenate(chunks, axis=1)
     return [path[: n + 1] for path, n in zip(x, np.asarray(lanes.steps), strict=True)], np.asarray(lanes.outcome)

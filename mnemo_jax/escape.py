@@ -22,11 +22,11 @@ from mnemo_jax.calculus import loss_of
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.escapes import Escapes
-from mnemo_jax.landscape import Landscape
+from mnemo_jax.landscape import DENSE, Landscape
 from mnemo_jax.laws import law
 from mnemo_jax.modes import Dynamics, contraction, spread
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation
-from mnemo_jax.plan import DENSE, Plan
+from mnemo_jax.plan import Plan
 from mnemo_jax.saddle import Saddle, Turned, bend, saddle_near
 from mnemo_jax.starts import Normal, Uniform
 from mnemo_jax.stopping import MAX_STEPS, Escaping, Stop

@@ -45,7 +45,7 @@ def gather(plan: Plan, folder: Path, judge: Judge) -> Found:
     names = [f"{number:06d}.parquet" for number in range(-(-plan.count // plan.block))]
     tables = [points_of(store.read_table(folder / "points" / name)) for name in names]
     catalogue, new = merged(tables, judge)
-    kept = np.sort(np.argsort(catalogue.first, kind="stable")[: plan.recording.catalogue])
+    kept = np.sort(np.argsort(catalogue.first, kind="stable")[: plan.catalogue])
     order = kept[canonical_order(catalogue.take(kept), judge.metric)]
     number = np.full(len(catalogue.x), -1)
     number[order] = np.arange(len(order))
@@ -270,8 +270,8 @@ def _shares(plan: Plan, rows: _Rows) -> estimates.Shares:
 def _unseen(plan: Plan, catalogue: Table, rows: _Rows) -> estimates.Unseen:
     if not is_independent(plan.starts):
         return estimates.Unseen(None, None, None, "starts are not drawn independently")
-    if not plan.recording.catalogue:
-        return estimates.Unseen(None, None, None, "record.catalogue is 0, so that no end was judged")
+    if not plan.catalogue:
+        return estimates.Unseen(None, None, None, "no end was judged: record.catalogue is 0")
     if rows.uncatalogued:
         return estimates.Unseen(None, None, None, "the catalogue is full, so that not all points are told apart")
     if np.any(catalogue.family == FAMILIES.index("not_separated")):
@@ -286,7 +286,7 @@ def _stall_summary(plan: Plan, catalogue: Table, rows: _Rows) -> dict[str, Any]:
     if not (is_independent(plan.starts) or isinstance(plan.starts, Sobol)):  # no sample, no interval
         share = share._replace(interval=np.full_like(share.interval, np.nan))
     places: list[dict[str, Any]] = []
-    elsewhere = "flat region" if plan.recording.catalogue else "not judged"
+    elsewhere = "flat region" if plan.catalogue else "not judged"
     for row in np.flatnonzero(stalls.number):
         flat = row == len(catalogue.x)
         places.append(

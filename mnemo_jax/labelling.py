@@ -60,6 +60,7 @@ class Block(NamedTuple):
         stalls: the ended ones, and open stretches of small gradients as censored ones.
         count, stalled: int32 ``[n]``, number of ended stalls of each start, and steps in them.
         open_length: int32 ``[n]``, steps of the stretch open at the end, 0 for none.
+        history: ``[n, looks, measures]`` of what was measured on the way, None for nothing.
     """
 
     first: int
@@ -71,6 +72,7 @@ class Block(NamedTuple):
     count: np.ndarray  # type: ignore[assignment]
     stalled: np.ndarray
     open_length: np.ndarray
+    history: np.ndarray | None = None
 
 
 class Members(NamedTuple):

@@ -44,6 +44,9 @@ class Symmetry:
     joint: bool = False
 
 
+DENSE = 512  # coordinates up to which Hessians are written out
+
+
 @dataclass(frozen=True, kw_only=True)
 class Landscape:
     """A loss with its dimension, its box and what else is known of it.
@@ -62,6 +65,10 @@ class Landscape:
         unravel: function from ``[dim]`` to the pytree the loss takes, or None.
         data: names of those arguments that hold the items of a data set along their first axis; the loss is the mean
             over them.
+        measures: functions ``f(x, **args) -> scalar`` by name, such as an accuracy, measured along descents on the data
+            and on each part held out.
+        held_out: the data arguments of items that are not trained on, by the name of their part.
+        augment: pure function ``(key, args) -> args`` that changes the items of a batch, or None.
     """
 
     loss: Callable[..., Any]
@@ -78,6 +85,14 @@ class Landscape:
     known: tuple[KnownPoint, ...] = ()
     unravel: Callable[[Any], Any] | None = None
     data: tuple[str, ...] = ()
+    measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    held_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    augment: Callable[..., Any] | None = None
+
+    @property
+    def measured(self) -> dict[str, Callable[..., Any]]:
+        """What is measured along descents: the measures, and, with these or parts held out, at least the loss."""
+        return {"loss": self.loss, **self.measures} if self.measures or self.held_out else {}
 
     def __post_init__(self) -> None:
         """Make numbers plain ones, spread single ones over the axes, and refuse what does not fit together."""
@@ -91,6 +106,10 @@ class Landscape:
         if self.max_steps is not None:
             plain["max_steps"] = _whole("max_steps", self.max_steps, "a number of steps; give 1 or more")
         _check_data(self.data, self.args)
+        for part, args in self.held_out.items():
+            if set(args) != set(self.data):
+                raise UserError(f"held_out.{part}: holds {sorted(args)}, and must hold the data {sorted(self.data)}")
+            _check_data(self.data, args)
         for key, value in plain.items():
             object.__setattr__(self, key, value)
         for axis, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):

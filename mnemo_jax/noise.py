@@ -11,14 +11,17 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from mnemo_jax import shuffle
+
 Transform: TypeAlias = optax.GradientTransformationExtraArgs
 Rate: TypeAlias = float | Array | optax.Schedule | None
 
 
 class BatchState(NamedTuple):
-    """As `NoiseState`, with the lane's own key for batches, ``batch_key(seed, start)``."""
+    """As `NoiseState`, with the lane's own keys for which items a batch holds, and for how they are changed."""
 
     batch_key: Array
+    augment_key: Array
     count: Array  # type: ignore[assignment]
     inner: Any
 
@@ -86,24 +89,29 @@ def perturbed(inner: Transform, rate: Rate, *, radius: float | Array, below: flo
     return Transform(_init(inner, -every), update)
 
 
-def minibatch(inner: Transform, rate: Rate, *, size: int) -> Transform:
+def minibatch(inner: Transform, rate: Rate, *, size: int, replace: bool = True) -> Transform:
     """Return the optimizer whose gradients are those on ``size`` items of the data, drawn anew at each step.
 
-    Items are drawn with replacement, so that the noise is unbiased with covariance ``1 / size`` that of single items.
+    Drawn with replacement, so that the noise is unbiased with covariance ``1 / size`` that of single items; or, with
+    ``replace`` false, every item once in each epoch, in an order of the epoch's own (see `shuffle`).
     """
     del rate
 
     def init(x: Array) -> BatchState:
-        return BatchState(jax.random.key_data(jax.random.key(0)), jnp.zeros((), jnp.int32), inner.init(x))
+        nothing = jax.random.key_data(jax.random.key(0))
+        return BatchState(nothing, nothing, jnp.zeros((), jnp.int32), inner.init(x))
 
     def update(
         gradient: Array, state: BatchState, x: Array, *, items: int, gradient_on: Any, **extra: Any
     ) -> tuple[Array, BatchState]:
         del gradient
-        drawn = jax.random.fold_in(jax.random.wrap_key_data(state.batch_key), state.count)
-        rows = jax.random.randint(drawn, (size,), 0, items)
-        step, memory = inner.update(gradient_on(rows), state.inner, x, **extra)
-        return step, BatchState(state.batch_key, state.count + 1, memory)
+        order, change = (jax.random.wrap_key_data(key) for key in (state.batch_key, state.augment_key))
+        if replace:
+            rows = jax.random.randint(jax.random.fold_in(order, state.count), (size,), 0, items)
+        else:
+            rows = shuffle.rows(order, state.count, size, items)
+        step, memory = inner.update(gradient_on(rows, jax.random.fold_in(change, state.count)), state.inner, x, **extra)
+        return step, state._replace(count=state.count + 1, inner=memory)
 
     return Transform(init, update)
 

@@ -39,6 +39,7 @@ OWN: dict[str, Callable[..., optax.GradientTransformation]] = {
 """Optimizers that optax has not."""
 
 WHOLE = ("every", "size")  # arguments of noise that are whole numbers
+SWITCHES = ("replace",)  # and those that are true or false
 
 TRACED = ("learning_rate", "momentum", "damping", "noise.scale", "noise.temperature", "noise.radius", "noise.below")
 """Numbers that a compiled program takes as arguments, so that others need no compilation.
@@ -85,6 +86,11 @@ class Optimizer:
         """Whether its steps take batches of a loss's data."""
         return ("noise.kind", "minibatch") in self.args
 
+    def batch(self) -> int | None:
+        """Return the number of items that a step's gradient is of, None for all."""
+        size = dict(self.args).get("noise.size") if self.needs_data() else None
+        return size if isinstance(size, int) else None
+
     def traced(self) -> "Optimizer":
         """Return what a program is compiled for: the choice without those numbers."""
         numbers = self.numbers()
@@ -122,6 +128,10 @@ class Transformation:
     def needs_data(self) -> bool:
         """Whether its steps take batches of a loss's data, which transformations here do not."""
         return False
+
+    def batch(self) -> None:
+        """Return None: its steps' gradients are of all items."""
+        return
 
     def traced(self) -> "Transformation":
         """Return the transformation."""
@@ -186,19 +196,28 @@ def _noise(table: Any) -> dict[str, Value]:
     if not isinstance(table, Mapping) or kind not in noise.KINDS:
         known = ", ".join(noise.KINDS)
         raise UserError(f"optimizer.noise.kind: {kind!r} is none of {known}{did_you_mean(str(kind), noise.KINDS)}")
-    wanted = [name for name, p in inspect.signature(noise.KINDS[kind]).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    for key in (*table, *wanted):
-        if key not in ("kind", *wanted):
-            raise UserError(f"optimizer.noise.{key}: {kind} noise has no such argument{did_you_mean(key, wanted)}")
+    own = {n: p for n, p in inspect.signature(noise.KINDS[kind]).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    wanted = [name for name, parameter in own.items() if parameter.default is parameter.empty]
+    for key in table:
+        if key not in ("kind", *own):
+            raise UserError(f"optimizer.noise.{key}: {kind} noise has no such argument{did_you_mean(key, own)}")
+    for key in wanted:
         if key not in table:
             raise UserError(f"optimizer.noise.{key}: is missing; {kind} noise needs {', '.join(wanted)}")
-        value = table[key]
-        whole = key in WHOLE
-        if key != "kind" and (isinstance(value, bool) or not isinstance(value, int if whole else int | float)):
-            raise UserError(f"optimizer.noise.{key}: {value!r} is no {'whole ' if whole else ''}number")
-        if key != "kind" and not 0 <= value < float("inf"):
-            raise UserError(f"optimizer.noise.{key}: {value!r} is negative or not finite")
-    return {f"noise.{k}": v if k in ("kind", *WHOLE) else float(v) for k, v in table.items()}
+    return {f"noise.{key}": value if key == "kind" else _noise_value(key, value) for key, value in table.items()}
+
+
+def _noise_value(key: str, value: Any) -> Value:
+    if key in SWITCHES:
+        if not isinstance(value, bool):
+            raise UserError(f"optimizer.noise.{key}: {value!r} is neither true nor false")
+        return value
+    whole = key in WHOLE
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise UserError(f"optimizer.noise.{key}: {value!r} is no {'whole ' if whole else ''}number")
+    if not whole <= value < float("inf"):
+        raise UserError(f"optimizer.noise.{key}: {value!r} is {'less than 1' if whole else 'negative or not finite'}")
+    return value if whole else float(value)
 
 
 def takes_learning_rate(name: str) -> bool:
@@ -220,7 +239,7 @@ def checked(optimizer: Choice) -> Choice:
     def once(x: Array) -> Array:
         made = optimizer.build({"learning_rate": jnp.float32(0.1)} if wants else None)
         state = made.init(x)
-        batches = {"items": 1, "gradient_on": lambda _: x} if optimizer.needs_data() else {}
+        batches = {"items": 1, "gradient_on": lambda *_: x} if optimizer.needs_data() else {}
         out, _ = made.update(x, state, x, value=x[0], grad=x, value_fn=lambda y: y @ y, **batches)
         return out
 

@@ -121,7 +121,7 @@ def descent_oracle(oracle: Oracle) -> tuple[Oracle, float]:
     eigenvalues = np.abs(oracle.table.eigenvalues)
     steepest = max(float(np.nanmax(eigenvalues, initial=0.0)), oracle.prepared.judge.metric.curvature)
     rate = landscape.learning_rate or STEADY / steepest
-    stop = complete_stop(Stop(escape_radius=plan.stop.escape_radius), landscape)
+    stop = complete_stop(Stop(escape_radius=plan.stop.escape_radius), landscape, Optimizer("sgd", rate))
     plain = replace(plan, optimizer=Optimizer("sgd", rate), stop=stop)
     return Oracle(pipeline.prepare(plain, oracle.prepared.devices), oracle.table), rate
 

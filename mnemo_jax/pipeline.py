@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mnemo_jax import store
-from mnemo_jax.calculus import Args, Loss, calls_lapack, loss_of, typical_norms, values
+from mnemo_jax import store, training
+from mnemo_jax.calculus import Args, Loss, Watch, calls_lapack, loss_of, measured, parts_of, typical_norms, values
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.clock import Clock
 from mnemo_jax.descent import Ends, Rules, StallLog, descend, follow
@@ -24,17 +24,20 @@ from mnemo_jax.errors import UserError
 from mnemo_jax.finish import finish, gather, is_sure
 from mnemo_jax.journal import note, note_end
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label, unjudged
-from mnemo_jax.plan import Plan
+from mnemo_jax.landscape import DENSE
+from mnemo_jax.plan import Plan, watch_of
 from mnemo_jax.polish import Scales
 from mnemo_jax.record import Record, load
 from mnemo_jax.starts import Draw, Uniform, drawer
 from mnemo_jax.stopping import FLOOR_EPS
 from mnemo_jax.stretch import OPENING
-from mnemo_jax.tables import members_table, points_table, stalls_table, starts_table
+from mnemo_jax.tables import history_table, members_table, points_table, stalls_table, starts_table
+from mnemo_jax.training import History
 from mnemo_jax.types import Outcome
 
 SCALE_STARTS = 4096  # uniform in the box, whose gradients set the landscape's gradient scale
 HESSIAN_STARTS = 64  # whose Hessians set its curvature
+FEWER = 16  # times fewer of both where Hessians are not written out
 STALL = 0.01  # of the gradient scale, below which a stall opens; it ends above twice that
 PICTURED = 12  # descents of two-dimensional losses kept for figures
 PICTURED_STEPS = 1 << 14  # of each at most: a figure shows no more
@@ -65,6 +68,8 @@ class Prepared(NamedTuple):
     rules: Rules
     judge: Judge
     devices: Devices
+    watch: Watch = Watch()
+    parts: tuple[Args, ...] = ()
 
 
 def run(
@@ -204,14 +209,15 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     exact_loss, exact_args = loss_of(landscape, jnp.float64) if plan.precision == "float32" else (loss, args)
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     # The box's own gradients and curvatures: starts in a cloud around a saddle would make every descent a stall.
-    x = drawer(Uniform(count=SCALE_STARTS), landscape, plan.seed)(0, SCALE_STARTS)
-    gradient, curvature = typical_norms(x, x[:HESSIAN_STARTS], exact_args, loss=exact_loss)
+    number = SCALE_STARTS // (FEWER if landscape.dim > DENSE else 1)
+    x = drawer(Uniform(count=number), landscape, plan.seed)(0, number)
+    gradient, curvature = typical_norms(x, x[: number // (SCALE_STARTS // HESSIAN_STARTS)], exact_args, loss=exact_loss)
     scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
     tolerance = _grad_tol(plan, float(gradient), warn)
     below = jnp.asarray((STALL * gradient) ** 2, dtype)
     rules = Rules(
         grad_tol=jnp.asarray(tolerance if tolerance > 0 else -1.0, dtype),
-        max_steps=jnp.int32(plan.stop.max_steps or 0),
+        max_steps=jnp.int32((plan.stop.max_steps or 0) // (plan.stop.check_every or 1)),
         centre=jnp.asarray(0.5 * (low + high), dtype),
         reach=jnp.asarray(plan.stop.escape_radius * 0.5 * (high - low), dtype),
         stall_below=below,
@@ -221,7 +227,8 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     period = np.where(landscape.periodic, high - low, 0.0)
     metric = Metric(low, period, float(scales.length), float(curvature))
     judge = Judge(landscape, exact_loss, exact_args, scales, metric, devices, tolerance)
-    return Prepared(plan, loss, args, draw, rules, judge, devices)
+    parts = parts_of(landscape, dtype) if landscape.measured else ()
+    return Prepared(plan, loss, args, draw, rules, judge, devices, watch_of(plan), parts)
 
 
 def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
@@ -249,7 +256,7 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
     for number, following in zip(todo, [*todo[1:], None], strict=False):
         block, useful, total = _collect(prepared, number, pending)
         clock.lap("descent")
-        labelled = (label if plan.recording.catalogue else unjudged)(block, prepared.judge)
+        labelled = (label if plan.catalogue else unjudged)(block, prepared.judge)
         clock.lap("labelling")
         pending = [] if following is None else _begin(prepared, following)
         _write(prepared, folder, number, block, labelled)
@@ -289,16 +296,32 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
             jax.random.key(plan.seed),
             prepared.args,
             prepared.rules,
+            prepared.parts,
             loss=prepared.loss,
             choice=plan.optimizer.traced(),
             tile=plan.tile,
+            watch=prepared.watch,
         )
         ends, log, segments = jax.tree.map(np.asarray, done)
-        ends = Ends(*(column[:own] for column in ends))
+        ends = Ends(*(None if column is None else column[:own] for column in ends))
         log = jax.tree.map(lambda column: column[: log.count] if column.ndim else column, log)
-        return ends, log._replace(slot=log.slot.astype(np.int64) + first + k * part), segments
+        log = log._replace(slot=log.slot.astype(np.int64) + first + k * part)
+        return *_in_steps(ends, log, prepared.watch.every), segments
 
     return prepared.devices.each(work)
+
+
+def _in_steps(ends: Ends, log: StallLog, every: int) -> tuple[Ends, StallLog]:
+    """Return ends and stalls with steps counted in updates; the engine counts looks."""
+    return (
+        ends._replace(
+            steps=ends.steps * every,
+            stalled=ends.stalled * every,
+            period=ends.period * every,
+            since=np.where(ends.since >= 0, ends.since * every, ends.since),
+        ),
+        log._replace(entry=log.entry * every, length=log.length * every),
+    )
 
 
 def _extent(prepared: Prepared, number: int) -> tuple[int, int, int]:
@@ -322,10 +345,10 @@ def _ready(pending: list[Future[Part]]) -> list[Part]:
 
 def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tuple[Block, int, int]:
     """Bring a block together on the host; return it with its useful and total lane-steps."""
-    parts = _ready(pending)
-    ends = Ends(*(np.concatenate(columns) for columns in zip(*(part[0] for part in parts), strict=True)))
+    parts, every = _ready(pending), prepared.watch.every
+    ends = jax.tree.map(lambda *columns: np.concatenate(columns), *(part[0] for part in parts))
     length = np.where(ends.since >= 0, ends.steps - ends.since, 0)
-    length = np.where(length >= OPENING, length, 0).astype(np.int32)
+    length = np.where(length >= OPENING * every, length, 0).astype(np.int32)
     first = number * prepared.plan.block
     stalls = _stalls([log for _, log, _ in parts], ends, length, first)
     block = Block(
@@ -338,10 +361,11 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
         count=ends.stalls,
         stalled=ends.stalled,
         open_length=length,
+        history=ends.history,
     )
-    useful = int(np.sum(ends.steps.astype(np.int64) + 1))
+    useful = int(np.sum(ends.steps.astype(np.int64) + every))
     segments = sum(int(part[2]) for part in parts)
-    return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps
+    return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps * every
 
 
 def _stalls(logs: list[StallLog], ends: Ends, length: np.ndarray, first: int) -> Stalls:
@@ -379,6 +403,11 @@ def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled
     """Write a block's files, the one that says it is done last."""
     name = f"{number:06d}.parquet"
     observed = _observe(prepared, block.x)
+    if prepared.parts:
+        history = _history(prepared, block)
+        observed |= training.columns(history, block.steps, prepared.plan.stop)
+        if prepared.watch.looks:
+            store.write_table(folder / "history" / name, history_table(history, block.first, block.steps))
     judge = prepared.judge
     losses = values(block.x, judge.args, loss=judge.loss) if prepared.plan.recording.endpoints else None
     store.write_table(folder / "points" / name, points_table(labelled.table))
@@ -389,6 +418,17 @@ def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled
         folder / "starts" / name,
         starts_table(block, labelled, observed, None if losses is None else np.asarray(losses)),
     )
+
+
+def _history(prepared: Prepared, block: Block) -> History:
+    """Return what was measured on a block's descents; at start and end alone where every step is looked at."""
+    names = training.names(prepared.plan.landscape)
+    if block.history is not None:
+        return History(names, block.history, np.arange(prepared.watch.looks) * prepared.watch.every)
+    x0 = prepared.draw(block.first, len(block.x))
+    functions = tuple(prepared.plan.landscape.measured.values())
+    ends = [measured(x, prepared.parts, functions=functions, unravel=prepared.loss.unravel) for x in (x0, block.x)]
+    return History(names, np.stack(ends, axis=1), np.array([0, prepared.plan.stop.max_steps or 0]))
 
 
 def _observe(prepared: Prepared, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -434,5 +474,6 @@ def _followed(prepared: Prepared, first: int, number: int) -> list[np.ndarray]:
         prepared.rules,
         loss=prepared.loss,
         choice=plan.optimizer.traced(),
+        watch=Watch(every=prepared.watch.every),
     )
     return paths

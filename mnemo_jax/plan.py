@@ -15,17 +15,16 @@ import numpy as np
 from annotated_types import Ge, Le
 from pydantic import TypeAdapter
 
-from mnemo_jax.calculus import check_scalar, loss_of
+from mnemo_jax import training
+from mnemo_jax.calculus import Watch, check_scalar, equations, loss_of
 from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
 from mnemo_jax.generators import check_images
-from mnemo_jax.landscape import Landscape
+from mnemo_jax.landscape import DENSE, Landscape
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation, takes_learning_rate
-from mnemo_jax.starts import Grid, Normal, Points, Sobol, Uniform, count, is_independent
+from mnemo_jax.starts import AnyStarts, Grid, Points, count, is_independent
 from mnemo_jax.stopping import LOOK, MAX_STEPS, Seeking, Stop, Until
 from mnemo_jax.types import Tile
-
-DENSE = 512  # coordinates up to which Hessians are written out
 
 
 @choice
@@ -37,13 +36,14 @@ class Recording:
         endpoints: whether end points and their losses are kept for every start.
         block: starts per block file; None takes a size that suits their number.
         catalogue: distinct points after which the catalogue stops growing; later ones count as uncatalogued. 0 judges
-            nothing: neither ends nor stalls are polished, where Hessians cost more than descents or say nothing.
+            nothing: neither ends nor stalls are polished, where Hessians cost more than descents or say nothing. None
+            takes two millions, and 0 beyond 512 coordinates, where Hessians are not written out.
     """
 
     paths: Annotated[int, Ge(0), Le(10_000)] = 0
     endpoints: bool = False
     block: Annotated[int, Ge(1), Le(1 << 24)] | None = None
-    catalogue: Annotated[int, Ge(0)] = 2_000_000
+    catalogue: Annotated[int, Ge(0)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Plan:
     name: str
     landscape: Landscape
     loss: Mapping[str, Any]
-    starts: Uniform | Normal | Grid | Sobol | Points
+    starts: AnyStarts
     optimizer: Optimizer | Transformation
     stop: Stop
     tile: Tile
@@ -87,9 +87,13 @@ class Plan:
             UserError: the loss has too many coordinates, or not the declared periods and symmetries; an observable is
                 no scalar function of a point; ``until`` cannot be told.
         """
-        if self.landscape.dim > DENSE:
-            raise UserError(f"loss.dim: {self.landscape.dim} is above {DENSE}; Hessians are written out up to there")
+        if self.landscape.dim > DENSE and (self.search or self.catalogue):
+            what = "a search needs" if self.search else "record.catalogue asks for"
+            raise UserError(
+                f"loss.dim: {self.landscape.dim} is above {DENSE}, up to where there are the Hessians {what}"
+            )
         check_images(self.landscape, self.precision)
+        training.check(self.stop, self.landscape)
         _check_observables(self.observables, self.landscape.dim)
         if self.optimizer.needs_data() and not self.landscape.data:
             raise UserError("optimizer.noise: minibatch noise needs a loss with data; name its arrays in loss.data")
@@ -104,12 +108,21 @@ class Plan:
         return count(self.starts, self.landscape)
 
     @property
+    def catalogue(self) -> int:
+        """Distinct points that are kept at most, 0 where nothing is judged."""
+        if self.recording.catalogue is not None:
+            return self.recording.catalogue
+        return CATALOGUE if self.landscape.dim <= DENSE else 0
+
+    @property
     def block(self) -> int:
         """Starts per block file."""
         if self.recording.block is not None:
             return self.recording.block
         wide = max(1, (1 << 26) // (8 * self.landscape.dim))  # a block's stall log is at most 4 times 64 MiB
         most = LOOK if self.until else 1 << 18
+        if self.landscape.dim > DENSE:
+            most = min(most, _power_of_two(self.count))
         return int(min(max(_power_of_two(self.count / 8), 1 << 14), most, _power_of_two(wide)))
 
     def looks(self) -> Iterator["Plan"]:
@@ -129,9 +142,9 @@ class Plan:
             "loss": {**self.loss, **_landscape_words(self.landscape), "program": self._loss_program()},
             "starts": _starts_words(self.starts, self.landscape.dim),
             "optimizer": _optimizer_words(self.optimizer, self.landscape.dim),
-            "stop": _plain(self.stop),
+            "stop": _stop_words(self.stop),
             "tile": _plain(self.tile),
-            "record": {**_plain(self.recording), "block": self.block},
+            "record": {**_plain(self.recording), "block": self.block, "catalogue": self.catalogue},
             "observables": {
                 name: {"function": function_name(function), "program": program_hash(function, self._example())}
                 for name, function in self.observables.items()
@@ -157,6 +170,8 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+CATALOGUE = 2_000_000
+WORKING = (1 << 32, 1 << 26)  # bytes that the lanes' gradients may take on a GPU, and on a CPU
 RESERVED = (
     "start",
     "outcome",
@@ -200,6 +215,25 @@ def default_tile(dim: int, platform: str) -> Tile:
     return Tile(lanes=int(np.clip(_power_of_two((1 << 24) / dim), 1024, 1 << 17)), steps=64, sample=sample)
 
 
+def tile_for(landscape: Landscape, stop: Stop, precision: str, platform: str) -> Tile:
+    """Return a tile that suits a landscape: lanes first where a loss on data multiplies matrices, else the default.
+
+    As many lanes as fit into a memory of `WORKING` bytes, by what one evaluation of the gradient holds.
+    """
+    default = default_tile(landscape.dim, platform)
+    if not landscape.data:
+        return default
+    with jax.enable_x64(True):
+        loss, args = loss_of(landscape, precision)
+        program = jax.make_jaxpr(jax.grad(loss))(np.zeros(landscape.dim, precision), args)
+    if not any(equation.primitive.name == "dot_general" for equation in equations(program)):
+        return default
+    held = sum(value.aval.size * value.aval.dtype.itemsize for e in equations(program) for value in e.outvars)
+    lanes = 1 << int(np.clip(np.log2(WORKING[platform == "cpu"] / held), 4, 8 if platform == "cpu" else 12))
+    # A look at the whole gradient outweighs what is done after a segment; fewer of them leave lanes idle for less long.
+    return Tile(lanes=lanes, steps=1 if (stop.check_every or 1) > 1 else 8, layout="lanes_first")
+
+
 def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Optimizer | Transformation:
     """Return the optimizer with the landscape's own learning rate where it needs one and was given none.
 
@@ -215,9 +249,44 @@ def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Opt
     raise UserError(f"optimizer.learning_rate: {optimizer.name} needs one for the loss {landscape.name!r}")
 
 
-def complete_stop(stop: Stop, landscape: Landscape) -> Stop:
-    """Return the stop rules with a number of steps: the landscape's own, or 20,000."""
-    return stop if stop.max_steps is not None else replace(stop, max_steps=landscape.max_steps or MAX_STEPS)
+def complete_stop(stop: Stop, landscape: Landscape, optimizer: Optimizer | Transformation) -> Stop:
+    """Return the stop rules with numbers of steps: those asked for, or the landscape's own, or 20,000.
+
+    Raises:
+        UserError: epochs without batches, or steps that do not end with a look.
+    """
+    per = _steps_per_epoch(landscape, optimizer)
+    every = stop.check_every or (per if ("noise.replace", False) in getattr(optimizer, "args", ()) else 1)
+    if stop.max_steps is not None and stop.epochs is not None:
+        raise UserError("stop.epochs: is given beside stop.max_steps; leave one of them out")
+    if stop.epochs is not None and not optimizer.needs_data():
+        raise UserError("stop.epochs: steps without batches pass over all the data each; give stop.max_steps")
+    if stop.max_steps is None:
+        asked = round(stop.epochs * per) if stop.epochs is not None else landscape.max_steps or MAX_STEPS
+        return replace(stop, max_steps=-(-asked // every) * every, epochs=None, check_every=every)
+    if stop.max_steps % every:
+        raise UserError(f"stop.max_steps: {stop.max_steps} is not a multiple of stop.check_every, {every}")
+    return replace(stop, check_every=every)
+
+
+def _steps_per_epoch(landscape: Landscape, optimizer: Optimizer | Transformation) -> int:
+    """Return the number of batches that all items make, 1 without batches."""
+    items = len(landscape.args[landscape.data[0]]) if landscape.data else 1
+    return -(-items // (optimizer.batch() or items))
+
+
+def watch_of(plan: "Plan") -> Watch:
+    """Return how often descents are looked at, and what is measured: nothing where every step is looked at."""
+    landscape, every = plan.landscape, plan.stop.check_every or 1
+    if every == 1 or not landscape.measured:
+        return Watch(every=every)
+    return Watch(
+        every=every,
+        looks=(plan.stop.max_steps or 0) // every + 1,
+        functions=tuple(landscape.measured.values()),
+        parts=1 + len(landscape.held_out),
+        unravel=landscape.unravel,
+    )
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -265,11 +334,36 @@ def _landscape_words(landscape: Landscape) -> dict[str, Any]:
     return {
         "args": {key: _array_words(value) for key, value in sorted(landscape.args.items())},
         "dim": landscape.dim,
-        "lower": list(landscape.lower),
-        "upper": list(landscape.upper),
-        "periodic": list(landscape.periodic),
+        **{key: _axes_words(getattr(landscape, key)) for key in ("lower", "upper", "periodic")},
         "symmetry": [_plain(symmetry) for symmetry in landscape.symmetries],
-    } | ({"data": list(landscape.data)} if landscape.data else {})
+    } | _data_words(landscape)
+
+
+def _data_words(landscape: Landscape) -> dict[str, Any]:
+    words: dict[str, Any] = {"data": list(landscape.data)} if landscape.data else {}
+    if landscape.measured:
+        words["measures"] = list(landscape.measured)
+        words["held_out"] = {
+            part: {key: _array_words(value) for key, value in sorted(args.items())}
+            for part, args in landscape.held_out.items()
+        }
+    return words | ({"augment": repr(landscape.augment)} if landscape.augment else {})
+
+
+def _axes_words(values: tuple[Any, ...]) -> Any:
+    """Return one value per axis, or, where axes are very many and equal, that one."""
+    if len(values) <= DENSE:
+        return list(values)
+    return values[0] if len(set(values)) == 1 else _array_words(values)
+
+
+def _stop_words(stop: Stop) -> dict[str, Any]:
+    """Return the stop rules as plain values, those of descents on data where they are used."""
+    words = _plain(stop)
+    unused = {key for key in ("epochs", "patience") if words[key] is None}
+    unused |= {"watch"} if stop.patience is None else set()
+    unused |= {"check_every"} if stop.check_every in (None, 1) else set()
+    return {key: value for key, value in words.items() if key not in unused}
 
 
 def _array_words(value: Any) -> Any:
@@ -285,8 +379,10 @@ def _starts_words(starts: Any, dim: int) -> dict[str, Any]:
         return words | {"shape": list(starts.sizes(dim))}
     if not isinstance(starts, Points) or starts.path is None:
         return words
+    path = Path(starts.path)
     try:
-        return words | {"sha256": hashlib.sha256(Path(starts.path).read_bytes()).hexdigest()}
+        whole = path / "summary.json" if path.is_dir() else path  # a run's summary holds the fingerprint of its ends
+        return words | {"sha256": hashlib.sha256(whole.read_bytes()).hexdigest()}
     except OSError as error:
         raise UserError(f"starts.path: cannot read {starts.path!r}: {error.strerror}") from error
 

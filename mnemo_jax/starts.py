@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyarrow.parquet as pq
 from annotated_types import Ge, MinLen
 from jax import Array
 from pydantic import Field
@@ -17,6 +18,7 @@ from scipy.stats import qmc
 
 from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
+from mnemo_jax.initializers import Layered, drawing
 from mnemo_jax.keys import Purpose, key
 from mnemo_jax.landscape import Landscape
 
@@ -67,18 +69,23 @@ class Sobol:
 
 @choice
 class Points:
-    """Points given one by one: a file (.npy, or text with one point a line), or ``x`` itself."""
+    """Points given one by one: ``x`` itself, or a file (.npy, or text with one point a line), or a run's folder.
+
+    A run's end points, which it keeps with ``record.endpoints``, serve in order of its starts.
+    """
 
     kind: Literal["points"] = "points"
     path: str | None = None
     x: tuple[tuple[float, ...], ...] | None = None
 
 
-Starts = Annotated[Uniform | Normal | Grid | Sobol | Points, Field(discriminator="kind")]
+AnyStarts = Uniform | Normal | Grid | Sobol | Points | Layered
+KINDS: dict[str, Any] = {kind.kind: kind for kind in (Uniform, Normal, Grid, Sobol, Points, Layered)}
+Starts = Annotated[AnyStarts, Field(discriminator="kind")]
 Draw = Callable[[int, int], Array]
 
 
-def count(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape) -> int:
+def count(starts: AnyStarts, landscape: Landscape) -> int:
     """Return the number of starts.
 
     Raises:
@@ -107,7 +114,7 @@ def count(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape
             return starts.count
 
 
-def drawer(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscape, seed: int) -> Draw:
+def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
     """Return the function ``(first, n) -> x0 [n, d]`` in float64 that makes the starts ``first .. first + n - 1``.
 
     Numbers past the last start repeat it, so that a block can be filled up. Call it with 64-bit types enabled.
@@ -131,14 +138,16 @@ def drawer(starts: Uniform | Normal | Grid | Sobol | Points, landscape: Landscap
             return partial(_cells, np.asarray(starts.sizes(landscape.dim)), low, high, total)
         case Sobol():
             return partial(_sobol, seed, low, high, total)
+        case Layered():
+            return partial(_layered, drawing(starts, landscape), jax.random.key(seed), total)
         case Points():
             given = _given(starts, landscape.dim)
             return lambda first, n: jnp.asarray(given[np.minimum(np.arange(first, first + n), total - 1)])
 
 
-def is_independent(starts: Uniform | Normal | Grid | Sobol | Points) -> bool:
+def is_independent(starts: AnyStarts) -> bool:
     """Whether the starts are drawn independently of each other, as interval formulas for counts need."""
-    return isinstance(starts, Uniform | Normal)
+    return isinstance(starts, Uniform | Normal | Layered)
 
 
 def _per_axis(name: str, value: Numbers | None, default: tuple[float, ...]) -> np.ndarray:
@@ -160,6 +169,15 @@ def _draw(root: Array, offset: Array, scale: Array, first: Array, last: Array, *
         return law(key(root, Purpose.START, number), offset.shape, jnp.float64)
 
     return offset + scale * jax.vmap(point)(jnp.minimum(first + jnp.arange(n), last))
+
+
+def _layered(start: Any, root: Array, total: int, first: int, n: int) -> Array:
+    return _starts(root, jnp.int64(first), jnp.int64(total - 1), n=n, start=start)
+
+
+@partial(jax.jit, static_argnames=("n", "start"))
+def _starts(root: Array, first: Array, last: Array, *, n: int, start: Any) -> Array:
+    return jax.vmap(partial(start, root))(jnp.minimum(first + jnp.arange(n), last))
 
 
 def _cells(shape: np.ndarray, low: np.ndarray, high: np.ndarray, total: int, first: int, n: int) -> Array:
@@ -201,7 +219,21 @@ def _given(starts: Points, dim: int) -> np.ndarray:
     return points
 
 
+def _ends_of(folder: Path) -> np.ndarray:
+    """Return the end points of a finished run ``[n, d]`` in order of its starts."""
+    files = sorted((folder / "starts").glob("*.parquet"))
+    if not files or not (folder / "summary.json").exists():
+        raise UserError(f"starts.path: {str(folder)!r} is not the folder of a finished run")
+    tables = [pq.ParquetFile(file).read() for file in files]
+    if "x" not in tables[0].column_names:
+        raise UserError(f"starts.path: {str(folder)!r} kept no end points; run it with record.endpoints = true")
+    columns = [table["x"].combine_chunks() for table in tables]
+    return np.concatenate([np.asarray(c.flatten()).reshape(len(c), -1) for c in columns])
+
+
 def _read(path: Path) -> np.ndarray:
+    if path.is_dir():
+        return _ends_of(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # an empty file is told below

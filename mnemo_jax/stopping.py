@@ -18,11 +18,21 @@ class Stop:
             after which the outcome is *finished*.
         max_steps: updates after which a descent is out of steps; None takes the landscape's own number for its own
             learning rate, 20,000 where it has none.
+        epochs: passes over the data in place of ``max_steps``, for optimizers that take batches.
+        check_every: updates from one look at the whole gradient, and at what is measured, to the next; None takes
+            1, or an epoch where batches take every item once.
+        patience: a descent on data counts as stopped early after this many looks without a better ``watch``; it goes on
+            all the same, and what was measured there is kept beside what was measured at the end. None never stops.
+        watch: the measure that early stopping and the best look go by: its part and name.
         escape_radius: *escaped* when a coordinate is further from the box's centre than this many half-widths.
     """
 
     grad_tol: Annotated[FiniteFloat, Ge(0)] | None = None
     max_steps: Annotated[int, Ge(0), Le(2**31 - 2)] | None = None
+    epochs: Annotated[FiniteFloat, Gt(0)] | None = None
+    check_every: Annotated[int, Ge(1)] | None = None
+    patience: Annotated[int, Ge(1)] | None = None
+    watch: str = "validation_loss"
     escape_radius: Annotated[float, Gt(0)] = 1000.0
 
 

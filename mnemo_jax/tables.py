@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from mnemo_jax.catalogue import Table
 from mnemo_jax.labelling import Block, Labelled, Members
 from mnemo_jax.store import matrix, nullable, vectors, words
+from mnemo_jax.training import History
 from mnemo_jax.types import Kind, Outcome
 
 OUTCOMES = [outcome.word for outcome in Outcome]
@@ -49,6 +50,15 @@ def starts_table(
     if losses is not None:
         columns |= {"x": vectors(block.x), "loss": pa.array(losses)}
     return pa.table(columns | {name: pa.array(values) for name, values in observed.items()})
+
+
+def history_table(history: History, first: int, steps: np.ndarray) -> pa.Table:
+    """Return a row per start and look: ``start``, ``step``, and a column for each measure."""
+    looks = np.searchsorted(history.step, steps) + 1
+    there = np.arange(len(history.step)) < looks[:, None]
+    start, look = np.nonzero(there)
+    columns = {"start": pa.array(first + start), "step": pa.array(history.step[look].astype(np.int32))}
+    return pa.table(columns | {name: pa.array(history.values[there][:, k]) for k, name in enumerate(history.names)})
 
 
 def stalls_table(labelled: Labelled) -> pa.Table:

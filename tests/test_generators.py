@@ -10,8 +10,7 @@ import mnemo_jax as mnemo
 from mnemo_jax import config, losses
 from mnemo_jax.errors import UserError
 from mnemo_jax.generators import check_images, generators
-from mnemo_jax.landscape import Landscape, Symmetry
-from mnemo_jax.plan import DENSE
+from mnemo_jax.landscape import DENSE, Landscape, Symmetry
 
 TILT = 1e-4  # of a loss whose spread is of order 100
 

@@ -308,7 +308,7 @@ def test_starts_are_finite(starts):
 
 
 def test_a_folder_is_no_file_of_points(tmp_path):
-    with pytest.raises(UserError, match=r"^starts.path: cannot read"):
+    with pytest.raises(UserError, match=r"^starts.path: .* is not the folder of a finished run"):
         drawer(Points(path=str(tmp_path)), SQUARE, 0)
 
 

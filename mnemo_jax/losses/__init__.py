@@ -16,6 +16,7 @@ from mnemo_jax.losses.gaussian_mixture import gaussian_mixture
 from mnemo_jax.losses.goldstein_price import goldstein_price
 from mnemo_jax.losses.griewank import griewank
 from mnemo_jax.losses.himmelblau import himmelblau
+from mnemo_jax.losses.mlp import mlp
 from mnemo_jax.losses.monkey_saddle import monkey_saddle
 from mnemo_jax.losses.mueller_brown import mueller_brown
 from mnemo_jax.losses.oscillator_ring import oscillator_ring
@@ -40,6 +41,7 @@ _BUILDERS = (
     goldstein_price,
     griewank,
     himmelblau,
+    mlp,
     monkey_saddle,
     mueller_brown,
     oscillator_ring,

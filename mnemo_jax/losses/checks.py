@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from mnemo_jax.data import Data
 from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.landscape import Landscape
 
@@ -53,6 +54,10 @@ def _known(name: str, key: str, parameters: Any) -> None:
 
 
 def _fit(name: str, key: str, annotation: Any, value: Any) -> Any:
+    if annotation is Data:
+        if isinstance(value, Data):
+            return value
+        raise UserError(f"data: {reprlib.repr(value)} is no Data; give what mnemo_jax.data makes")
     plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
     try:
         return TypeAdapter(annotation, config=_STRICT).validate_python(plain)

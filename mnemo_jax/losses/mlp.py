@@ -16,6 +16,12 @@ from mnemo_jax.losses.checks import Count, checked
 from mnemo_jax.losses.layers import Activation, Layer, Layers, outputs
 
 Measure = Literal["squared_error", "cross_entropy"]
+Ridge = Annotated[float, Field(ge=0.0)]
+Hidden = tuple[Count, ...]
+XOR = Data(
+    name="xor",
+    train=Items(np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([[0.0], [1.0], [1.0], [0.0]])),
+)
 
 
 @choice
@@ -23,8 +29,8 @@ class Network:
     """The loss of a network on data, ``network(layers, inputs, targets, ridge)``; equal choices compile once.
 
     With ``squared_error`` it is the mean over items of half the squared distance from outputs to targets, classes
-    being unit vectors; with ``cross_entropy`` the mean of minus the log of the softmax of the right class. ``ridge / 2``
-    times the sum of all squared weights (biases not) is added.
+    being unit vectors; with ``cross_entropy`` the mean of minus the log of the softmax of the right class. Half of
+    ``ridge`` times the sum of all squared weights (biases not) is added.
     """
 
     activation: Activation
@@ -33,13 +39,109 @@ class Network:
     def __call__(self, layers: tuple[Layer, ...], inputs: Array, targets: Array, ridge: Array) -> Array:
         """Return the loss."""
         squares = sum(jnp.sum(layer.weight**2) for layer in layers)
-        return jnp.mean(self.errors(layers, inputs, targets)) + 0.5 * ridge * squares
+        return self.error(layers, inputs, targets) + 0.5 * ridge * squares
 
-    def errors(self, layers: tuple[Layer, ...], inputs: Array, targets: Array) -> Array:
-        """Return the loss of each item ``[n]``."""
+    def error(self, layers: tuple[Layer, ...], inputs: Array, targets: Array) -> Array:
+        """Return the loss without ridge."""
         out = outputs(layers, inputs, self.activation)
+        wanted = _wanted(targets, out)
         if self.measure == "cross_entropy":
-            own = jax.nn.one_hot(targets, out.shape[-1], dtype=out.dtype)
-            return jax.nn.logsumexp(out, axis=-1) - jnp.sum(own * out, axis=-1)
-        wanted = jax.nn.one_hot(targets, out.shape[-1], dtype=out.dtype) if targets.ndim == 1 else targets
-        return 0.5 * jnp.sum((out - wanted) ** 2, axis=-1)
+            return jnp.mean(jax.nn.logsumexp(out, axis=-1) - jnp.sum(wanted * out, axis=-1))
+        return 0.5 * jnp.mean(jnp.sum((out - wanted) ** 2, axis=-1))
+
+
+@choice
+class Error:
+    """The loss of a network on data without ridge."""
+
+    network: Network
+
+    def __call__(self, layers: tuple[Layer, ...], inputs: Array, targets: Array, ridge: Array) -> Array:
+        """Return it."""
+        del ridge
+        return self.network.error(layers, inputs, targets)
+
+
+@choice
+class Accuracy:
+    """Share of items whose class a network tells: the largest output, or the side of 1/2 that a single one is on."""
+
+    network: Network
+
+    def __call__(self, layers: tuple[Layer, ...], inputs: Array, targets: Array, ridge: Array) -> Array:
+        """Return it; outputs that are not finite tell none."""
+        del ridge
+        out = outputs(layers, inputs, self.network.activation)
+        if out.shape[-1] == 1:
+            right = (out[:, 0] > 0.5) == (targets.reshape(len(out)) > 0.5)
+        else:
+            right = jnp.argmax(out, axis=-1) == jnp.argmax(_wanted(targets, out), axis=-1)
+        return jnp.mean((right & jnp.all(jnp.isfinite(out), axis=-1)).astype(out.dtype))
+
+
+def _wanted(targets: Array, out: Array) -> Array:
+    """Return what outputs ``[n, k]`` should be: classes as unit vectors, other targets as they are."""
+    if jnp.issubdtype(targets.dtype, jnp.integer):
+        return jax.nn.one_hot(targets, out.shape[-1], dtype=out.dtype)
+    return targets
+
+
+@checked
+def mlp(
+    data: Data = XOR,
+    hidden: Hidden = (2,),
+    activation: Activation = "tanh",
+    measure: Measure | None = None,
+    bias: bool = True,
+    ridge: Ridge = 0.0,
+) -> Landscape:
+    """Return the loss of a multilayer perceptron on data; without data, that of XOR.
+
+    The box is that of a common start: a weight within ``sqrt(3 / inputs)`` of zero, so that its variance is one over
+    the inputs of its layer (LeCun et al. 1998), a bias within ``1 / sqrt(inputs)``.
+
+    Args:
+        data: what is learned.
+        hidden: units of each hidden layer.
+        activation: of the hidden units; the outputs are linear.
+        measure: ``squared_error``, or ``cross_entropy``, the default for more than two classes.
+        bias: whether units have biases.
+        ridge: weight decay, as a term of the loss.
+    """
+    classes = data.classes
+    measure = measure or ("cross_entropy" if classes else "squared_error")
+    if measure == "cross_entropy" and not classes:
+        raise UserError(f"loss.args.measure: cross_entropy needs classes, and the targets of {data.name} are numbers")
+    wide = classes or data.train.targets.shape[1]
+    layers = Layers(widths=(data.train.inputs.shape[1], *hidden, wide), bias=bias)
+    return network(data, layers, Network(activation=activation, measure=measure), ridge, "mlp")
+
+
+def network(data: Data, layers: Layers, loss: Network, ridge: float, name: str) -> Landscape:
+    """Return the landscape of a network on data, with what is measured along its descents."""
+    measures: dict[str, Any] = {"loss": Error(network=loss)}
+    if data.classes or (data.train.targets.shape[1] == 1 and set(np.unique(data.train.targets)) <= {0.0, 1.0}):
+        measures["accuracy"] = Accuracy(network=loss)
+    held_out = {"validation": data.validation, "test": data.test}
+    half = np.concatenate([np.full((i + layers.bias) * o, i**-0.5) for i, o in layers.pairs])
+    weight = np.concatenate([np.repeat([3**0.5, 1.0], (i * o, layers.bias * o)) for i, o in layers.pairs])
+    box = half * weight
+    return Landscape(
+        loss=loss,
+        dim=layers.dim,
+        lower=tuple((-box).tolist()),
+        upper=tuple(box.tolist()),
+        name=name,
+        formula=f"{loss.measure.replace('_', ' ')} of a {'-'.join(map(str, layers.widths))} {loss.activation} network",
+        args={**_arrays(data.train), "ridge": ridge},
+        unravel=layers,
+        data=("inputs", "targets"),
+        measures=measures,
+        held_out={part: _arrays(items) for part, items in held_out.items() if items is not None},
+    )
+
+
+def _arrays(items: Items) -> dict[str, np.ndarray]:
+    """Return items as the arguments of a network's loss; classes stay whole numbers as int32, which nothing rounds."""
+    targets = items.targets.astype(np.int32) if items.targets.dtype.kind in "iu" else items.targets
+    return {"inputs": items.inputs, "targets": targets}
