@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mnemo_jax import estimates, orbits, store
+from mnemo_jax import estimates, orbits, store, training
 from mnemo_jax.catalogue import Table, ambiguous, canonical_order, cluster, merge
 from mnemo_jax.families import families
 from mnemo_jax.labelling import Judge
@@ -121,6 +121,8 @@ class _Rows:
         self.steps = Histograms(size)
         self.totals = dict.fromkeys(("starts", "stalls", "steps", "stalling"), 0)
         self.observed: dict[str, list[np.ndarray]] = {name: [] for name in plan.observables}
+        self.measures = training.names(plan.landscape)
+        self.measured: dict[str, list[np.ndarray]] = {}
         self.replicates = np.zeros((SCRAMBLINGS, size), np.int64) if isinstance(plan.starts, Sobol) else None
         self.cells: list[np.ndarray] = []
         self.hashes = _Hashes()
@@ -157,6 +159,9 @@ class _Rows:
         counted = {name: table[name].to_numpy() for name in ("stalls", "stalled", "final")}
         counted["period"] = period
         self.hashes.add(starts_outcome=codes, starts_steps=steps, starts_point=named, **counted)
+        for name in (name for name in table.column_names if training.is_told(name, self.measures)):
+            self.measured.setdefault(name, []).append(table[name].to_numpy().astype(np.float64))
+            self.hashes.add(**{f"measure_{name}": self.measured[name][-1]})
         for name, parts in self.observed.items():
             values = table[name].to_numpy().astype(np.float64)
             self.hashes.add(**{f"observable_{name}": values})
@@ -242,7 +247,11 @@ def _summary(plan: Plan, catalogue: Table, rows: _Rows, grad_tol: float) -> dict
         "stalls": _stall_summary(plan, catalogue, rows),
         "observables": {name: _observable(parts) for name, parts in rows.observed.items()},
         "steps": rows.totals["steps"],
-    }
+    } | (
+        {"measures": training.summary({name: np.concatenate(parts) for name, parts in rows.measured.items()})}
+        if rows.measured
+        else {}
+    )
 
 
 def _meaning(plan: Plan) -> str:

@@ -20,6 +20,7 @@ from mnemo_jax.errors import UserError
 from mnemo_jax.pipeline import Progress as Done
 from mnemo_jax.record import Record
 from mnemo_jax.tables import KINDS, tidy, word
+from mnemo_jax.terminal_training import measures_table, trained
 from mnemo_jax.types import Kind
 
 ROWS = 20  # of the table of points, unless asked for more
@@ -73,6 +74,8 @@ def show(record: Record, top: int = ROWS) -> None:
     out.print()
     if summary["catalogue_size"]:
         out.print(_points(record, top))
+    if summary.get("measures"):
+        out.print(measures_table(summary, record.config["stop"]))
     out.print(_outcomes(summary))
     if summary["stalls"]["total"]:
         out.print(_stalls(summary["stalls"]))
@@ -91,6 +94,8 @@ def sentence(record: Record) -> str:
     """Return the run in one sentence."""
     told, count = f"{record.summary['name']}: {_starts(record.summary['starts'])}", record.shares.count
     if not record.config["record"]["catalogue"]:
+        if record.summary.get("measures"):
+            return f"{told}: {trained(record.summary)}"
         return f"{told}, whose ends were not judged"
     if not count.any():
         return f"{told}, none of which reached a critical point"

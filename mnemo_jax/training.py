@@ -90,6 +90,15 @@ def stopped(order: np.ndarray, last: np.ndarray, patience: int) -> np.ndarray:
     return np.where(fires.any(axis=1), np.argmax(fires, axis=1), -1)
 
 
+WHEN = ("", "start_", "best_", "stop_")
+
+
+def is_told(column: str, measures: tuple[str, ...]) -> bool:
+    """Whether a column of starts is one of `columns`, by the names of the measures."""
+    known = (*measures, "step")
+    return any(column.startswith(when) and column.removeprefix(when) in known for when in WHEN) and column != "step"
+
+
 def summary(values: dict[str, np.ndarray]) -> dict[str, dict[str, float | int]]:
     """Return of every column the mean, the quantiles at 5, 50 and 95 %, and how many starts have a number there."""
     told = {}
