@@ -9,10 +9,11 @@ import pytest
 
 from mnemo_jax.errors import UserError
 from mnemo_jax.losses.layers import ACTIVATIONS, Layers, outputs
+from mnemo_jax.networks import distinct as distinct_module
 from mnemo_jax.networks.arrays import joined, split, units, with_units
 from mnemo_jax.networks.distinct import distinct
 from mnemo_jax.networks.matching import match
-from mnemo_jax.networks.symmetry import canonical, copies, group, normal, plain, scales
+from mnemo_jax.networks.symmetry import canonical, canonical_form, copies, group, normal, plain, scales
 from mnemo_jax.networks.units import dead_units, distinct_units, effective_ranks
 
 KINDS = [(activation, bias) for activation in ACTIVATIONS for bias in (True, False)]
@@ -180,6 +181,28 @@ def test_distinct_networks_are_counted_up_to_symmetry_in_any_order_of_rows():
         np.testing.assert_array_equal(again.label, found.label[order])
         # Equal places of unequal loss are not the same.
         assert len(distinct(x, loss + np.repeat(np.arange(5), 4), layers, activation, 1e-3).row) == 20
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "gelu"])
+def test_what_pairs_are_looked_up_by_is_no_further_apart_than_their_nearest_copies(activation):
+    for hidden in ((3,), (3, 4), (2, 3, 2)):
+        layers = Layers(widths=(2, *hidden, 2))
+        a = networks(layers, 30)
+        b = copied(a + 0.1 * networks(layers, 30, seed=6), layers, activation)
+        one, other = (
+            distinct_module._invariants(canonical_form(x, layers, activation), group(layers, activation).signs)
+            for x in (a, b)
+        )
+        away = np.linalg.norm(one - other, axis=1)
+        nearest = match(a, b, layers, activation, attempts=10).after
+        assert (away <= nearest + 1e-12).all()
+        assert np.median(away / nearest) > 0.5  # and tell pairs apart
+
+
+def test_deep_networks_are_counted_too():
+    layers = Layers(widths=(2, 3, 3, 1))
+    x = np.concatenate([copied(networks(layers, 3), layers, "tanh", seed) for seed in range(6)])
+    assert distinct(x, np.tile([0.0, 1.0, 2.0], 6), layers, "tanh", 1e-6).count.tolist() == [6, 6, 6]
 
 
 def test_noise_on_the_order_of_units_does_not_part_what_is_the_same():

@@ -12,7 +12,10 @@ from mnemo_jax.errors import UserError
 from mnemo_jax.losses.layers import Activation, Layers
 from mnemo_jax.networks.arrays import Arrays, joined, units
 from mnemo_jax.networks.matching import match
-from mnemo_jax.networks.symmetry import canonical, canonical_form
+from mnemo_jax.networks.symmetry import canonical, canonical_form, group
+
+AXES = 8  # along which networks are looked up before all their invariants are compared
+ROWS = 10_000  # pairs compared at once, which bounds memory
 
 
 class Distinct(NamedTuple):
@@ -68,7 +71,7 @@ def distinct(
     if not (tolerance > 0 and equal > 0):
         raise UserError(f"tolerance: it and equal must be positive, got {tolerance:g} and {equal:g}")
     label = _near(points, loss, tolerance, equal)
-    pairs = _alike(form, points, label, loss, tolerance, equal)
+    pairs = _alike(form, group(layers, activation).signs, points, label, loss, tolerance, equal)
     most = 1
     while len(pairs):
         pairs = pairs[label[pairs[:, 0]] != label[pairs[:, 1]]]
@@ -89,22 +92,45 @@ def _near(points: np.ndarray, loss: np.ndarray, tolerance: float, equal: float) 
 
 
 def _alike(
-    form: Arrays, points: np.ndarray, label: np.ndarray, loss: np.ndarray, tolerance: float, equal: float
+    form: Arrays, signs: bool, points: np.ndarray, label: np.ndarray, loss: np.ndarray, tolerance: float, equal: float
 ) -> np.ndarray:
     """Return the pairs ``[m, 2]`` of rows with other labels that some symmetry may make near, likeliest first.
 
-    The norms of a layer's units, sorted, are no further apart than the units; each weight between two hidden layers is
-    in units of both. Of points closer than a quarter of the tolerance in a grid's cell one is enough.
+    Of points closer than a quarter of the tolerance in a grid's cell one is enough.
     """
-    norms = [np.sort(np.linalg.norm(units(form, hidden), axis=2), axis=1) for hidden in range(len(form) - 1)]
-    if not norms or not len(points):
+    if len(form) == 1 or not len(points):
         return np.empty((0, 2), np.int64)
-    told = np.concatenate(norms, axis=1) / np.sqrt(min(2, len(norms)))
+    told = _invariants(form, signs)
     rows = np.unique(cells(np.c_[points, label], tolerance / (4 * np.sqrt(points.shape[1])))[0])
-    a, b = rows[cKDTree(told[rows]).query_pairs(tolerance, output_type="ndarray").reshape(-1, 2)].T
+    turned = np.linalg.qr(np.random.default_rng(11).standard_normal((told.shape[1], min(AXES, told.shape[1]))))[0]
+    a, b = rows[cKDTree(told[rows] @ turned).query_pairs(tolerance, output_type="ndarray").reshape(-1, 2)].T
     keep = (label[a] != label[b]) & (np.abs(loss[a] - loss[b]) <= equal)
     a, b = a[keep], b[keep]
-    return np.stack([a, b], axis=1)[np.argsort(np.linalg.norm(told[a] - told[b], axis=1), kind="stable")]
+    apart = np.concatenate([np.linalg.norm(told[a[k : k + ROWS]] - told[b[k : k + ROWS]], axis=1) for k in _parts(a)])
+    order = np.argsort(apart, kind="stable")
+    return np.stack([a, b], axis=1)[order[: np.searchsorted(apart[order], tolerance, side="right")]]
+
+
+def _parts(rows: np.ndarray) -> range:
+    return range(0, max(len(rows), 1), ROWS)
+
+
+def _invariants(form: Arrays, signs: bool) -> np.ndarray:
+    """Return numbers ``[n, m]`` of networks that no symmetry changes, no further apart than their nearest copies are.
+
+    Sorted over the units of a layer are: each entry at the inputs and at the outputs, which no symmetry moves, by its
+    size where there are signs; and the norm of what enters a unit from another hidden layer.
+    """
+    told = []
+    for hidden in range(len(form) - 1):
+        rows, inputs = units(form, hidden), form[hidden].weight.shape[1] + (form[hidden].bias is not None)
+        enters = rows[:, :, :inputs] if hidden == 0 else np.linalg.norm(rows[:, :, :inputs], axis=2, keepdims=True)
+        told.append(enters)
+        if hidden == len(form) - 2:
+            told.append(rows[:, :, inputs:])
+    told = [np.sort(np.abs(entries) if signs else entries, axis=1) for entries in told]
+    parts = [entries.reshape(len(entries), np.prod(entries.shape[1:], dtype=int)) for entries in told]
+    return np.concatenate(parts if form[-1].bias is None else [*parts, form[-1].bias], axis=1)
 
 
 def _place(codes: np.ndarray) -> np.ndarray:
