@@ -5,10 +5,11 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from mnemo_jax.errors import UserError
-from mnemo_jax.losses.layers import ACTIVATIONS, Layers, outputs
+from mnemo_jax.losses.layers import ACTIVATIONS, Layer, Layers, outputs
 from mnemo_jax.networks import distinct as distinct_module
 from mnemo_jax.networks.arrays import joined, split, units, with_units
 from mnemo_jax.networks.distinct import distinct
@@ -263,3 +264,54 @@ def test_effective_ranks_of_known_matrices():
     entropy = np.exp(-0.75 * np.log(0.75) - 0.25 * np.log(0.25))
     np.testing.assert_allclose(found.entropy, [[3, entropy], [0, 0]], rtol=1e-12)
     np.testing.assert_allclose(found.stable, [[3, 10 / 9], [0, 0]], rtol=1e-12)
+
+
+def polished_xor(x, activation, layers):
+    """Return networks that a ridge penalty keeps from valleys, after descent and Newton steps, and what tells them."""
+    inputs = jnp.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+    targets = -jnp.prod(inputs, axis=1, keepdims=True)
+    adam = optax.adam(0.05)
+
+    def loss(x):
+        squares = sum(jnp.sum(layer.weight**2) for layer in layers(x))
+        return jnp.mean((outputs(layers(x), inputs, activation) - targets) ** 2) / 2 + 0.005 * squares
+
+    def descend(state, _):
+        x, memory = state
+        update, memory = adam.update(jax.grad(loss)(x), memory)
+        return (x + update, memory), None
+
+    def newton(x, _):
+        values, vectors = jnp.linalg.eigh(jax.hessian(loss)(x))
+        step = vectors @ ((vectors.T @ jax.grad(loss)(x)) / jnp.maximum(jnp.abs(values), 1e-4))
+        return x - step * jnp.minimum(1.0, 0.1 / jnp.linalg.norm(step)), None
+
+    @jax.jit
+    @jax.vmap
+    def train(x):
+        x = jax.lax.scan(descend, (x, adam.init(x)), length=1000)[0][0]
+        x = jax.lax.scan(newton, x, length=40)[0]
+        return x, loss(x), jnp.linalg.norm(jax.grad(loss)(x)), jnp.linalg.eigvalsh(jax.hessian(loss)(x))[0]
+
+    return map(np.asarray, train(x))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_xor_with_two_units_has_six_isolated_minima_that_the_data_s_symmetries_explain(activation):
+    layers = Layers(widths=(2, 2, 1))
+    x, loss, gradient, lowest = polished_xor(2 * networks(layers, 300), activation, layers)
+    isolated = (gradient < 1e-9) & (lowest > 1e-4)
+    assert isolated.sum() > 200
+    found = distinct(x[isolated], loss[isolated], layers, activation, 1e-5)
+    assert len(np.unique(found.loss.round(8))) == 2
+    assert np.bincount(np.unique(found.loss.round(8), return_inverse=True)[1]).tolist() == [2, 4]
+    # Swapping the inputs, and turning the sign of one input and of the output, change neither data nor loss.
+    for row, number in ((0, 2), (2, 4)):
+        images = []
+        for swap, one, other in itertools.product((False, True), (-1, 1), (-1, 1)):
+            (enters, bias), (leaves, last) = (tuple(layer) for layer in split(found.x[[row]], layers))
+            enters = (enters[:, ::-1] if swap else enters) * np.array([one, other])[:, None]
+            images.append(joined((Layer(enters, bias), Layer(leaves * one * other, last * one * other))))
+        level = np.isclose(found.loss, found.loss[row])
+        for some in (np.concatenate(images), np.concatenate([*images, found.x[level]])):
+            assert len(distinct(some, np.zeros(len(some)), layers, activation, 1e-5).row) == number == level.sum()
