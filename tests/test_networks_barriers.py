@@ -141,6 +141,16 @@ def test_matching_and_curves_lower_barriers_between_networks_that_learned_xor(tr
     assert bare[0]["matched_barrier"] is None
 
 
+def test_single_precision_stays_single():
+    with jax.enable_x64(False):
+        a, b = (jax.random.normal(jax.random.key(k), (2, LAYERS.dim)) for k in (0, 1))
+        data = INPUTS.astype(np.float32), TARGETS.astype(np.float32)
+        found = between(xor, a, b, *data, layers=LAYERS, steps=20)
+        parts = (found.straight.loss, found.matched.loss, found.bend, found.curve.loss)
+        parts += (slice_of(xor, Plane(a[0], directions(a, LAYERS)[0]), np.arange(3.0), np.arange(2.0), *data),)
+        assert {part.dtype for part in parts} == {jnp.dtype("float32")}
+
+
 def test_mistakes_are_told():
     a = jnp.ones((2, 3))
     with pytest.raises(UserError, match="alike"):

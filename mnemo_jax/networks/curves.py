@@ -14,7 +14,7 @@ import optax
 from jax import Array, lax
 
 from mnemo_jax.errors import UserError
-from mnemo_jax.keys import Purpose, key
+from mnemo_jax.keys import Purpose
 
 Loss = Callable[..., Any]
 Kind = Literal["bezier", "chain"]
@@ -91,17 +91,22 @@ def _bends(
 
         def step(state: tuple[Array, Any], k: Array) -> tuple[tuple[Array, Any], None]:
             bend, memory = state
-            drawn = jax.random.uniform(key(root, Purpose.BATCH, number, k), (DRAWS,), a.dtype)
+            drawn = jax.random.uniform(row_key(root, Purpose.BATCH, number, k), (DRAWS,), a.dtype)
             slope = jax.grad(mean)(bend, (jnp.arange(DRAWS) + drawn) / DRAWS)
             update, memory = adam.update(slope, memory)
             falling = rate * (1 + jnp.cos(jnp.pi * k / steps)) / 2
             return (bend - falling.astype(a.dtype) * update, memory), None
 
-        drawn = jax.random.normal(key(root, Purpose.START, number), a.shape, a.dtype)
+        drawn = jax.random.normal(row_key(root, Purpose.START, number, jnp.zeros_like(number)), a.shape, a.dtype)
         bend = (a + b) / 2 + SPREAD * jnp.linalg.norm(b - a) / 2 * drawn / jnp.linalg.norm(drawn)
         return lax.scan(step, (bend, adam.init(bend)), jnp.arange(steps))[0][0]
 
     return lax.map(one, (a, b, jnp.arange(len(a))), batch_size=batch_size or len(a))
+
+
+def row_key(root: Array, purpose: Purpose, row: Array, step: Array) -> Array:
+    """Return the key of a row (pair or network) at a step, in either width of integers, unlike `keys.key`."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(root, int(purpose)), row), step)
 
 
 def check(a: Array, b: Array, kind: str) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from jax import Array, lax
 
 from mnemo_jax.errors import UserError
-from mnemo_jax.keys import Purpose, key
+from mnemo_jax.keys import Purpose
 from mnemo_jax.losses.layers import Layer, Layers, flat
-from mnemo_jax.networks.curves import Loss
+from mnemo_jax.networks.curves import Loss, row_key
 
 Biases = Literal["zero", "scaled"]
 BATCH = 1024  # points of a slice at once, unless said
@@ -81,7 +81,7 @@ def _directions(x: Array, root: Array, layers: Layers, number: int, biases: Bias
         return Layer(drawn.weight * length, bias)
 
     def one(point: Array, row: Array, k: Array) -> Array:
-        drawn = jax.random.normal(key(root, Purpose.START, row, k), point.shape, point.dtype)
+        drawn = jax.random.normal(row_key(root, Purpose.START, row, k), point.shape, point.dtype)
         return flat(tuple(scaled(*both) for both in zip(layers(point), layers(drawn), strict=True)))
 
     each = jax.vmap(one, in_axes=(None, None, 0))
