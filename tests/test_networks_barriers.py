@@ -131,6 +131,7 @@ def test_matching_and_curves_lower_barriers_between_networks_that_learned_xor(tr
     found = between(xor, a, b, INPUTS, TARGETS, layers=LAYERS, steps=400, learning_rate=0.05)
     assert np.mean(found.matched.height) < 0.7 * np.mean(found.straight.height)
     assert np.mean(found.curve.height) < 0.5 * np.mean(found.straight.height)
+    assert np.mean(found.matched_curve.height) < 0.5 * np.mean(found.matched.height)
     np.testing.assert_allclose(found.matched.loss[:, -1], found.straight.loss[:, -1], atol=1e-12)
     told = rows(found)
     assert [row["pair"] for row in told] == list(range(6))
@@ -139,6 +140,7 @@ def test_matching_and_curves_lower_barriers_between_networks_that_learned_xor(tr
     np.testing.assert_array_equal([row["matched_distance"] for row in told], match(a, b, LAYERS, "tanh").after)
     bare = rows(between(wells, a[:, :2], b[:, :2], 0.0, steps=400, learning_rate=0.05))
     assert bare[0]["matched_barrier"] is None
+    assert bare[0]["matched_curve_barrier"] is None
 
 
 def test_single_precision_stays_single():

@@ -53,6 +53,9 @@ def test_what_is_missing_has_no_panel_and_one_pair_no_median():
     ]
     assert not any(axes.lines for axes in figure.axes)
     assert words(figure).startswith("1 pair. Barrier")
+    four = barrier("four", *(ways([height, 1.0]) for height in (4.0, 3.0, 2.0, 1.0)))
+    assert [axes.get_ylabel() for axes in four.axes] == ["loss", "", "loss", ""]
+    assert [axes.get_xlabel() for axes in four.axes] == ["", "", "place on the way", "place on the way"]
 
 
 def test_a_logarithmic_scale_of_barriers_begins_between_the_ends():

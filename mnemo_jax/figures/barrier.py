@@ -14,6 +14,7 @@ COLOURS = {
     "straight line": KIND_COLOURS["maximum"],
     "after matching": KIND_COLOURS["minimum"],
     "along a curve": KIND_COLOURS["kink"],
+    "along a curve, after matching": KIND_COLOURS["degenerate"],
 }
 
 
@@ -23,6 +24,7 @@ def barrier(
     straight: Barriers,
     matched: Barriers | None = None,
     curve: Barriers | None = None,
+    matched_curve: Barriers | None = None,
     *,
     loss: str = "loss",
     log: bool = False,
@@ -34,22 +36,32 @@ def barrier(
         straight: along the lines between networks as they are.
         matched: along those to networks brought next to the first ones, None without.
         curve: along the optimised curves, None without.
+        matched_curve: along those to networks brought next to the first ones, None without.
         loss: what the axis says, with a unit if it has one.
         log: whether its scale is logarithmic, which begins at the lowest positive loss between the ends.
     """
-    ways = {kind: way for kind, way in zip(COLOURS, (straight, matched, curve), strict=True) if way is not None}
+    ways = {
+        kind: way
+        for kind, way in zip(COLOURS, (straight, matched, curve, matched_curve), strict=True)
+        if way is not None
+    }
     pairs = len(straight.loss)
     thin = "" if pairs == 1 else ", each a thin line; thick: the median at each place"
     note = (
         f"{words.several(pairs, 'pair')}{thin}. Barrier: the highest rise of the loss above the straight line between "
         "the losses of both ends."
     )
-    figure = page_named(name, "the loss between networks", note, 1.2 + 2.5 * len(ways), 3.9)
-    panels = figure.subplots(1, len(ways), sharex=True, sharey=True, squeeze=False)[0]
+    rows, columns = (2, 2) if len(ways) > 3 else (1, len(ways))
+    figure = page_named(name, "the loss between networks", note, 1.2 + 2.5 * columns, 1.1 + 2.8 * rows)
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel(loss)
+    for axes in panels[-1]:
+        axes.set_xlabel("place on the way")
+    panels = panels.ravel()
     for axes, (kind, way) in zip(panels, ways.items(), strict=True):
         _way(axes, kind, way)
     _limits(panels[0], [np.asarray(way.loss) for way in ways.values()], log)
-    panels[0].set_ylabel(loss)
     return figure
 
 
@@ -66,7 +78,6 @@ def _way(axes: Axes, kind: str, way: Barriers) -> None:
     if len(lines) > 1:
         axes.plot(t, np.median(losses, axis=0), color=INK, linewidth=2.2, zorder=3, gid="median")
     axes.set_title(f"{kind}\n{_told(height)}", linespacing=1.5)
-    axes.set_xlabel("place on the way")
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["a", "½", "b"])
     axes.grid(axis="y", color=INK, alpha=0.08, linewidth=0.6)

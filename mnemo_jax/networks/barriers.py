@@ -44,6 +44,8 @@ class Between(NamedTuple):
         matched: along the line to those, None without.
         bend: ``[n, d]`` of the curves between the networks as they are.
         curve: along those.
+        matched_bend: ``[n, d]`` of the curves to the networks brought next, None without.
+        matched_curve: along those, None without.
     """
 
     straight: Barriers
@@ -51,6 +53,8 @@ class Between(NamedTuple):
     matched: Barriers | None
     bend: Array
     curve: Barriers
+    matched_bend: Array | None
+    matched_curve: Barriers | None
 
 
 def barriers(t: Array, loss: Array) -> Barriers:
@@ -133,7 +137,7 @@ def between(
     seed: int = 0,
     batch_size: int | None = None,
 ) -> Between:
-    """Return the barriers between networks ``a [n, d]`` and ``b [n, d]``: on the line, after matching, on a curve.
+    """Return the barriers from networks ``a [n, d]`` to ``b [n, d]``: on lines and curves, before and after matching.
 
     Args:
         loss: pure JAX function ``loss(x, *args)`` to a scalar; the same object compiles once.
@@ -153,19 +157,26 @@ def between(
         UserError: as `straight`, `matching.match` and `curves.curves` do.
     """
     on: dict[str, Any] = {"points": points, "batch_size": batch_size}
-    line = straight(loss, a, b, *args, **on)
-    moved = None if layers is None else match(np.asarray(a), np.asarray(b), layers, activation, seed=seed)
-    to = None if moved is None else straight(loss, a, jnp.asarray(moved.x, a.dtype), *args, **on)
     how: dict[str, Any] = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "batch_size": batch_size}
-    bend = curves(loss, a, b, *args, kind=kind, **how)
-    return Between(line, moved, to, bend, along(loss, a, bend, b, *args, kind=kind, **on))
+
+    def ways(end: Array) -> tuple[Barriers, Array, Barriers]:
+        bend = curves(loss, a, end, *args, kind=kind, **how)
+        return straight(loss, a, end, *args, **on), bend, along(loss, a, bend, end, *args, kind=kind, **on)
+
+    line, bend, curve = ways(b)
+    if layers is None:
+        return Between(line, None, None, bend, curve, None, None)
+    matching = match(np.asarray(a), np.asarray(b), layers, activation, seed=seed)
+    matched, matched_bend, matched_curve = ways(jnp.asarray(matching.x, a.dtype))
+    return Between(line, matching, matched, bend, curve, matched_bend, matched_curve)
 
 
 def rows(found: Between) -> list[dict[str, Any]]:
     """Return a row of plain values for each pair; None where there was no matching.
 
-    Columns: the pair's number, the losses of its ends, ``barrier`` on the line, ``matched_barrier`` on the line after
-    matching, ``curve_barrier``, and ``distance`` and ``matched_distance`` of the networks' normal forms.
+    Columns: the pair's number; the losses of its ends; ``barrier`` on the line and ``matched_barrier`` on that after
+    matching; ``curve_barrier`` and ``matched_curve_barrier`` on the curves; and ``distance`` and ``matched_distance``
+    of the networks' normal forms.
     """
     columns: dict[str, Any] = {
         "loss_a": found.straight.loss[:, 0],
@@ -173,6 +184,7 @@ def rows(found: Between) -> list[dict[str, Any]]:
         "barrier": found.straight.height,
         "matched_barrier": None if found.matched is None else found.matched.height,
         "curve_barrier": found.curve.height,
+        "matched_curve_barrier": None if found.matched_curve is None else found.matched_curve.height,
         "distance": None if found.matching is None else found.matching.before,
         "matched_distance": None if found.matching is None else found.matching.after,
     }

@@ -48,8 +48,9 @@ def distinct(
 
     Distances are between normal forms (`symmetry.normal`). Canonical representatives are compared first, then
     those of other labels, which noise on the order of units may have parted, after matching; so with one hidden layer
-    no two nearer than half the tolerance are missed. The order of rows does not matter. Networks along a flat valley
-    are one where they lie densely enough, and many where they do not.
+    no two nearer than half the tolerance are missed. The order of rows does not matter, but for what the matching of
+    several hidden layers misses. Networks along a flat valley are one where they lie densely enough, and many where
+    they do not.
 
     Args:
         x: networks ``[n, d]``.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from threadpoolctl import threadpool_limits
 
 from mnemo_jax.errors import UserError
 from mnemo_jax.losses.layers import Activation, Layer, Layers
@@ -62,10 +63,12 @@ def match(
     (fixed, scale), (moved, _) = normal(a, layers, activation), normal(b, layers, activation)
     hidden, signs = len(layers.widths) - 2, group(layers, activation).signs
     found, sweeps = [], np.zeros(len(a), np.int64)
-    for row in range(len(a)):
-        one, other = _row(fixed, row), _row(moved, row)
-        best, sweeps[row] = _matched(one, other, signs, attempts if hidden > 1 else 1, (seed, row))
-        found.append(best)
+    # One network's products are too small for threads: where cores are busy they wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        for row in range(len(a)):
+            one, other = _row(fixed, row), _row(moved, row)
+            best, sweeps[row] = _matched(one, other, signs, attempts if hidden > 1 else 1, (seed, row))
+            found.append(best)
     near = _stacked(found) if found else moved
     return Matching(plain(near, layers, activation, scale), _distance(fixed, moved), _distance(fixed, near), sweeps)
 
