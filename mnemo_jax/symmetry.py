@@ -58,20 +58,20 @@ def _representative(members: np.ndarray, symmetry: Symmetry, period: np.ndarray,
         case "rotation":
             return _rotated(members)
         case "sign":
-            signs = _first_sign(members.reshape(len(members), -1), tie) if symmetry.joint else None
-            return members * (_first_sign(members, tie) if signs is None else signs[:, None])
+            signs = first_sign(members.reshape(len(members), -1), tie) if symmetry.joint else None
+            return members * (first_sign(members, tie) if signs is None else signs[:, None])
         case "permutation":
-            return _ordered(members, tie)
+            return ordered(members, tie)
 
 
-def _first_sign(values: np.ndarray, tie: float) -> np.ndarray:
+def first_sign(values: np.ndarray, tie: float) -> np.ndarray:
     """Return the sign of the first entry along the last axis that is not zero, with that axis kept."""
     large = np.abs(values) > tie
     first = np.take_along_axis(values, np.argmax(large, axis=-1)[..., None], axis=-1)
     return np.where(first < 0, -1.0, 1.0)
 
 
-def _ordered(members: np.ndarray, tie: float) -> np.ndarray:
+def ordered(members: np.ndarray, tie: float) -> np.ndarray:
     """Sort members by their coordinates; values that follow each other within ``tie`` count as equal."""
     place = np.zeros(members.shape[:2], np.int64)
     for k in range(members.shape[2]):
@@ -79,8 +79,17 @@ def _ordered(members: np.ndarray, tie: float) -> np.ndarray:
         gaps = np.diff(np.take_along_axis(members[:, :, k], order, axis=1), axis=1, prepend=-np.inf) > tie
         rank = np.empty_like(place)
         np.put_along_axis(rank, order, np.cumsum(gaps, axis=1), axis=1)
-        place = place * (members.shape[1] + 1) + rank
+        place = _dense(place * (members.shape[1] + 1) + rank)
     return np.take_along_axis(members, np.argsort(place, axis=1, kind="stable")[..., None], axis=1)
+
+
+def _dense(place: np.ndarray) -> np.ndarray:
+    """Return places ``[n, m]`` as ranks below ``m``: carried on as they are, those of many coordinates overflow."""
+    order = np.argsort(place, axis=1, kind="stable")
+    steps = np.diff(np.take_along_axis(place, order, axis=1), axis=1, prepend=-1) > 0
+    ranks = np.empty_like(place)
+    np.put_along_axis(ranks, order, np.cumsum(steps, axis=1) - 1, axis=1)
+    return ranks
 
 
 def _rotated(members: np.ndarray) -> np.ndarray:

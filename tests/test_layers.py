@@ -29,7 +29,7 @@ LAYERS = (
     {"seek", "flow"},
     {"critical", "degenerate", "symmetry", "generators", "estimates", "exits", "boundaries", "uncertainty"},
     {"catalogue", "orbits", "survival"},
-    {"families", "faces", "pathways", "rays"},
+    {"families", "faces", "pathways", "rays", "networks"},
     {"audit"},
     {"plan"},
     {"config", "store", "journal"},

@@ -1,0 +1,1 @@
+"""Trained networks beside each other: symmetries of their units, matching, barriers between them, slices."""
