@@ -87,6 +87,8 @@ class Record:
     @cached_property
     def inside_box(self) -> np.ndarray:
         """Whether each point of the catalogue lies in the box up to rounding, bool ``[n]``."""
+        if not len(self.catalogue.x):
+            return np.empty(0, bool)
         low, high = (np.array(self.config["loss"][key]) for key in ("lower", "upper"))
         slack = 1e-9 * (high - low)
         return np.all((self.catalogue.x >= low - slack) & (self.catalogue.x <= high + slack), axis=1)
@@ -117,6 +119,11 @@ class Record:
                 if column not in table.column_names:
                     raise UserError(f"starts: no column {column!r}{did_you_mean(str(column), table.column_names)}")
             yield table.select(list(columns)) if columns else table
+
+    def history(self) -> pa.Table | None:
+        """Return one row per start and look, ``start``, ``step`` and what was measured, None where nothing was."""
+        files = sorted((self.path / "history").glob("*.parquet"))
+        return pa.concat_tables(store.read_table(file) for file in files) if files else None
 
     def stalls(self, first: int | None = None) -> pa.Table:
         """Return one row per stored stall, with ``label`` of the critical point it was at (null: a flat region).

@@ -8,6 +8,7 @@ Layout of a record's folder, schema 2 (1 had neither periods of cycles nor direc
     starts/000000.parquet    one row per start of a block; its presence says the block is done
     points/000000.parquet    the block's own distinct critical points
     stalls/000000.parquet    the block's stalls
+    history/000000.parquet   what was measured at each look of descents on data
     journal.jsonl        seconds and lane-steps of each block, as they happened
     catalogue.parquet    the run's distinct critical points in canonical order
     labels.parquet       (block, point) -> label
