@@ -95,7 +95,7 @@ def _known(target: np.ndarray, rank: int, strengths: tuple[float, ...], symmetri
         x, loss, nullity = (u, 0.5 * row.loss, 0) if symmetric else (np.concatenate([u, v]), row.loss, row.nullity)
         if symmetric:
             nullity = _flat(row.modes, rank, widths[0], strengths)
-        kind: Any = "minimum" if row.best else "saddle"
+        kind: Any = "minimum" if row.best else "maximum" if row.index == x.size else "saddle"
         points.append(KnownPoint(tuple(x.ravel().tolist()), loss, kind, row.index, nullity))
     return tuple(points)
 
