@@ -33,11 +33,16 @@ class LinearNetwork:
             xy: covariance of inputs and targets ``[inputs, outputs]``.
             own: trace of the targets' covariance.
         """
+        product = self.product(x)
+        return 0.5 * (jnp.sum(product * (xx @ product)) + own) - jnp.sum(product * xy)
+
+    def product(self, x: Array) -> Array:
+        """Return ``W_1 ... W_L [inputs, outputs]`` at a point ``x [dim]``."""
         first, *rest = Layers(widths=self.widths, bias=False)(x)
         product = first.weight
         for layer in rest:
             product = product @ layer.weight
-        return 0.5 * (jnp.sum(product * (xx @ product)) + own) - jnp.sum(product * xy)
+        return product
 
 
 class Covariances(NamedTuple):
