@@ -67,7 +67,7 @@ def names() -> tuple[str, ...]:
 
 
 def make(asked: DataSet) -> Data:
-    """Return the data set in its parts; equal choices give equal bytes.
+    """Return the data set in its parts; equal choices give equal bytes, on machines with one linear algebra library.
 
     Raises:
         UserError: there is no such source or argument, or what is asked for does not suit its items.

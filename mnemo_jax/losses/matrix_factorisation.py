@@ -75,12 +75,19 @@ def matrix_factorisation(
         lower=(-1.0,),
         upper=(1.0,),
         name="matrix_factorisation",
-        symmetries=(Symmetry(kind="rotation", block=rank),) if rank in (2, 3) and symmetric else (),
+        symmetries=_symmetries(rows, rank) if symmetric else (),
         formula="|U U^T - M|^2 / 4" if symmetric else "|U V^T - M|^2 / 2",
         args={"target": target},
         learning_rate=float(0.5 / (3.0 * max(max(strengths), usual))),
         known=_known(target, rank, strengths, symmetric),
     )
+
+
+def _symmetries(rows: int, rank: int) -> tuple[Symmetry, ...]:
+    """Return rotations of the rows of ``U`` and one reflection, as far as rotations of such rows can be declared."""
+    last = Symmetry(kind="sign", axes=tuple(range(rank - 1, rows * rank, rank)), joint=True)
+    turned = Symmetry(kind="rotation", block=rank)
+    return (last,) if rank == 1 else (turned, last) if rank in (2, 3) else ()
 
 
 def _known(target: np.ndarray, rank: int, strengths: tuple[float, ...], symmetric: bool) -> tuple[KnownPoint, ...]:
