@@ -20,7 +20,7 @@ LAYERS = (
         "lanczos",
         "shuffle",
     },
-    {"choices", "noise"},
+    {"choices", "noise", "arguments"},
     {"types", "data"},
     {"landscape", "devices", "native", "tiles", "modes", "blocks", "lanczos"},
     {"calculus", "laws", "initializers", "stopping", "augment"},

@@ -1,5 +1,6 @@
 """Data sets that need no download, and what is done to them before a network sees them."""
 
-from mnemo_jax.data.items import Data, Items
+from mnemo_jax.data.dataset import SOURCES, DataSet, make, names
+from mnemo_jax.data.items import Data, Items, Pool
 
-__all__ = ["Data", "Items"]
+__all__ = ["SOURCES", "Data", "DataSet", "Items", "Pool", "make", "names"]

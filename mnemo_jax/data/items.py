@@ -13,6 +13,20 @@ class Items(NamedTuple):
     targets: np.ndarray
 
 
+class Pool(NamedTuple):
+    """What a source has: all items not yet split, and what is known of them.
+
+    ``classes`` is the number of classes, None where targets are numbers; ``image`` height and width of inputs that are
+    images, else None; ``validation`` and ``test`` are items that the source itself holds out.
+    """
+
+    items: Items
+    classes: int | None = None
+    image: tuple[int, int] | None = None
+    validation: Items | None = None
+    test: Items | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Data:
     """A data set in its parts.

@@ -9,6 +9,7 @@ from mnemo_jax.landscape import Landscape
 from mnemo_jax.losses.ackley import ackley
 from mnemo_jax.losses.beale import beale
 from mnemo_jax.losses.chain_of_saddles import chain_of_saddles
+from mnemo_jax.losses.deep_linear import deep_linear
 from mnemo_jax.losses.double_well import double_well
 from mnemo_jax.losses.expression import from_expression
 from mnemo_jax.losses.function import from_path
@@ -16,6 +17,10 @@ from mnemo_jax.losses.gaussian_mixture import gaussian_mixture
 from mnemo_jax.losses.goldstein_price import goldstein_price
 from mnemo_jax.losses.griewank import griewank
 from mnemo_jax.losses.himmelblau import himmelblau
+from mnemo_jax.losses.linear_autoencoder import linear_autoencoder
+from mnemo_jax.losses.linear_regression import linear_regression
+from mnemo_jax.losses.logistic_regression import logistic_regression
+from mnemo_jax.losses.matrix_factorisation import matrix_factorisation
 from mnemo_jax.losses.mlp import mlp
 from mnemo_jax.losses.monkey_saddle import monkey_saddle
 from mnemo_jax.losses.mueller_brown import mueller_brown
@@ -36,11 +41,16 @@ _BUILDERS = (
     ackley,
     beale,
     chain_of_saddles,
+    deep_linear,
     double_well,
     gaussian_mixture,
     goldstein_price,
     griewank,
     himmelblau,
+    linear_autoencoder,
+    linear_regression,
+    logistic_regression,
+    matrix_factorisation,
     mlp,
     monkey_saddle,
     mueller_brown,

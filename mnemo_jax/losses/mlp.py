@@ -9,19 +9,17 @@ from jax import Array
 from pydantic import Field
 
 from mnemo_jax.choices import choice
-from mnemo_jax.data import Data, Items
+from mnemo_jax.data import Data, DataSet, Items
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.losses.checks import Count, checked
+from mnemo_jax.losses.data import data_of
 from mnemo_jax.losses.layers import Activation, Layer, Layers, outputs
 
 Measure = Literal["squared_error", "cross_entropy"]
 Ridge = Annotated[float, Field(ge=0.0)]
 Hidden = tuple[Count, ...]
-XOR = Data(
-    name="xor",
-    train=Items(np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([[0.0], [1.0], [1.0], [0.0]])),
-)
+DEFAULT = DataSet(name="xor")
 
 
 @choice
@@ -88,26 +86,27 @@ def _wanted(targets: Array, out: Array) -> Array:
 
 @checked
 def mlp(
-    data: Data = XOR,
+    data: Any = None,
     hidden: Hidden = (2,),
     activation: Activation = "tanh",
     measure: Measure | None = None,
     bias: bool = True,
     ridge: Ridge = 0.0,
 ) -> Landscape:
-    """Return the loss of a multilayer perceptron on data; without data, that of XOR.
+    """Return the loss of a multilayer perceptron on data.
 
     The box is that of a common start: a weight within ``sqrt(3 / inputs)`` of zero, so that its variance is one over
     the inputs of its layer (LeCun et al. 1998), a bias within ``1 / sqrt(inputs)``.
 
     Args:
-        data: what is learned.
+        data: a `DataSet`, its table or `Data`; ``xor`` unless given.
         hidden: units of each hidden layer.
         activation: of the hidden units; the outputs are linear.
         measure: ``squared_error``, or ``cross_entropy``, the default for more than two classes.
         bias: whether units have biases.
         ridge: weight decay, as a term of the loss.
     """
+    data = data_of(data, DEFAULT)
     classes = data.classes
     measure = measure or ("cross_entropy" if classes else "squared_error")
     if measure == "cross_entropy" and not classes:
