@@ -1,6 +1,7 @@
 """Items of a batch changed at random, so that no two steps of a descent see quite the same ones."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import jax
@@ -10,6 +11,8 @@ from jax import Array
 from jax.scipy.ndimage import map_coordinates
 
 from mnemo_jax.choices import choice
+from mnemo_jax.errors import UserError
+from mnemo_jax.landscape import Landscape
 
 
 @choice
@@ -56,6 +59,26 @@ class Augment:
         cosine, sine = jnp.cos(angle), jnp.sin(angle)
         places = [cosine * y + sine * x + middle[0], cosine * x - sine * y + middle[1]]
         return map_coordinates(pixels.reshape(height, width), places, order=1, mode="constant").ravel()
+
+
+def augmented(landscape: Landscape, asked: Augment, image: tuple[int, int] | None, batches: bool) -> Landscape:
+    """Return the landscape with the items of its batches changed; ``image`` is the data's own height and width.
+
+    Raises:
+        UserError: the loss has no inputs, they are no such images, or steps take no batches.
+    """
+    if "inputs" not in landscape.data:
+        raise UserError("augment: changes the inputs of a data set; give [data] and a loss that takes it")
+    if not batches:
+        raise UserError(
+            "augment: changes batches; give optimizer.noise kind minibatch, of the size of the data if need be"
+        )
+    shape = asked.image or image
+    features = landscape.args["inputs"].shape[1]
+    if asked.moves() and (shape is None or shape[0] * shape[1] != features):
+        told = "they are not said to be images" if shape is None else f"{shape[0]} x {shape[1]} pixels are not that"
+        raise UserError(f"augment.image: the loss has {features} inputs, and {told}; give height and width")
+    return replace(landscape, augment=replace(asked, image=shape))
 
 
 def _within(key: Array, most: Any, shape: tuple[int, ...], dtype: Any) -> Array:

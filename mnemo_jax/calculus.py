@@ -1,5 +1,7 @@
 """Values and derivatives of a loss on flat points."""
 
+import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,8 +10,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jax.flatten_util import ravel_pytree
 
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import DENSE, Landscape
@@ -239,13 +241,51 @@ def _hessian_norm(x: Array, args: Args, loss: Loss) -> Array:
     return jnp.sqrt(jnp.mean(jnp.sum(products**2, axis=1)))
 
 
+@dataclass(frozen=True)
+class Arrays:
+    """Which coordinates of a point are which array of a pytree, leaf by leaf, each row by row.
+
+    Attributes:
+        tree: the pytree's structure.
+        shapes: of its leaves.
+    """
+
+    tree: Any
+    shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return sum(math.prod(shape) for shape in self.shapes)
+
+    def __call__(self, x: Array) -> Any:
+        """Return the pytree that a point ``x [d]`` stands for, in the precision of ``x``."""
+        ends = list(itertools.accumulate(math.prod(shape) for shape in self.shapes))
+        parts = zip([0, *ends], ends, self.shapes, strict=False)
+        return jax.tree.unflatten(self.tree, [x[begin:end].reshape(shape) for begin, end, shape in parts])
+
+
+def arrays_like(example: Any) -> Arrays:
+    """Return how points stand for pytrees of arrays shaped like ``example``.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    leaves, tree = jax.tree.flatten(example)
+    try:
+        shapes = tuple(tuple(map(int, np.shape(leaf))) for leaf in leaves)
+        right = all(np.asarray(leaf).dtype.kind in "iuf" for leaf in leaves)
+    except (TypeError, ValueError):
+        right = False
+    if not (leaves and right):
+        raise UserError("example: holds what is no array of numbers")
+    return Arrays(tree, shapes)
+
+
 def from_pytree(loss: Callable[..., Any], example: Any, **fields: Any) -> Landscape:
     """Return the landscape of a loss on a pytree of arrays shaped like ``example``.
 
     Other keywords are the fields of `Landscape`; ``dim`` follows from the example.
     """
-    try:
-        flat, unravel = ravel_pytree(example)
-    except TypeError as error:
-        raise UserError(f"example: holds what is no array of numbers: {_first_line(error)}") from error
-    return Landscape(loss=loss, dim=flat.size, unravel=unravel, **fields)
+    arrays = arrays_like(example)
+    return Landscape(loss=loss, dim=arrays.dim, unravel=arrays, **fields)

@@ -12,8 +12,10 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from mnemo_jax.augment import Augment, augmented
 from mnemo_jax.calculus import loss_of
 from mnemo_jax.choices import UNKNOWN, reason
+from mnemo_jax.data import Data, DataSet, arrays, make
 from mnemo_jax.errors import UserError, did_you_mean
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.plan import Plan, Recording, complete, complete_stop, tile_for
@@ -40,6 +42,8 @@ class LossTable:
     symmetry: tuple[Symmetry, ...] | None = None
     learning_rate: float | None = None
     data: tuple[str, ...] | None = None
+    parameters: str | None = None
+    measures: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -78,6 +82,8 @@ class Config:
     seed: Annotated[int, Ge(0), Le(2**63 - 1)] = 0
     precision: Literal["float32", "float64"] = "float64"
     loss: LossTable
+    data: DataSet | None = None
+    augment: Augment | None = None
     starts: Starts
     optimizer: dict[str, Any] = Field(default_factory=lambda: {"name": "sgd"})
     stop: Stop = Field(default_factory=Stop)
@@ -245,11 +251,14 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
     from mnemo_jax.losses.function import from_path
 
     try:
-        landscape, words = _landscape(config.loss)
+        data = None if config.data is None else make(config.data)
+        landscape, words = _landscape(config.loss, data)
         with jax.enable_x64(True):
             loss_of(landscape, config.precision)
         optimizer = complete(optimizers.parse(config.optimizer), landscape)
         stop = complete_stop(config.stop, landscape, optimizer)
+        if config.augment is not None:
+            landscape = augmented(landscape, config.augment, data.image if data else None, optimizer.needs_data())
         given = {key: value for key, value in asdict(config.tile).items() if value is not None}
         default = asdict(tile_for(landscape, stop, config.precision, platform))
         made = Plan(
@@ -275,33 +284,62 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
     return made
 
 
-def _landscape(table: LossTable) -> tuple[Landscape, dict[str, Any]]:
+def _landscape(table: LossTable, data: Data | None) -> tuple[Landscape, dict[str, Any]]:
     given = [key for key in ("name", "expression", "function") if getattr(table, key) is not None]
     if len(given) != 1:
         raise UserError(f"loss: give exactly one of name, expression and function, not {' and '.join(given) or 'none'}")
+    if table.function is None and (table.parameters or table.measures):
+        key = "parameters" if table.parameters else "measures"
+        raise UserError(f"loss.{key}: is for a function; what has a name or is an expression has none of its own")
     match given[0]:
         case "name":
-            return _built_in(table), {"name": table.name}
+            return _built_in(table, data), {"name": table.name}
         case "expression":
+            if data is not None:
+                raise UserError("data: an expression takes none; give a loss by name or function")
             from mnemo_jax.losses.expression import from_expression
 
             parsed, dim = from_expression(str(table.expression), table.dim)
             return _own(table, parsed, dim, str(table.expression)), {"expression": table.expression}
         case _:
-            from mnemo_jax.losses.function import from_path
-
-            function = from_path(str(table.function))
-            if table.dim is None:
-                raise UserError("loss.dim: is missing; a function does not say how many coordinates it takes")
-            return _own(table, function, table.dim, str(table.function)), {"path": table.function}
+            return _function(table, data), {"path": table.function}
 
 
-def _built_in(table: LossTable) -> Landscape:
+def _function(table: LossTable, data: Data | None) -> Landscape:
+    """Return the landscape of a user's function, on a vector or on arrays like those that ``parameters`` returns."""
+    from mnemo_jax.losses.function import from_path, parameters_of
+
+    function, unravel, dim = from_path(str(table.function)), None, table.dim
+    if table.parameters is not None:
+        unravel = parameters_of(table.parameters)
+        dim = unravel.dim
+        if table.dim not in (None, dim):
+            raise UserError(f"loss.dim: {table.dim} is not the {dim} numbers of {table.parameters}; leave dim out")
+    if dim is None:
+        raise UserError("loss.dim: is missing; a function does not say how many coordinates it takes")
+    measures = {name: from_path(path, f"loss.measures.{name}") for name, path in table.measures.items()}
+    landscape = replace(_own(table, function, dim, str(table.function)), unravel=unravel)
+    if data is None:
+        return replace(landscape, measures=measures)
+    held_out = {"validation": data.validation, "test": data.test}
+    return replace(
+        landscape,
+        args={**table.args, **arrays(data.train)},
+        data=("inputs", "targets"),
+        measures=measures,
+        held_out={part: arrays(items) for part, items in held_out.items() if items is not None},
+    )
+
+
+def _built_in(table: LossTable, data: Data | None) -> Landscape:
     from mnemo_jax import losses
 
+    if data is not None and "data" not in losses.arguments(str(table.name)):
+        raise UserError(f"data: the loss {table.name} takes none; leave the table out")
     if table.dim is not None and "dim" in table.args:
         raise UserError("loss.dim: is given in loss.args too; leave one of them out")
     args = dict(table.args) if table.dim is None else {**table.args, "dim": table.dim}
+    args |= {} if data is None else {"data": data}
     try:
         landscape = losses.build(str(table.name), args)
     except UserError as error:

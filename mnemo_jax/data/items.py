@@ -13,6 +13,12 @@ class Items(NamedTuple):
     targets: np.ndarray
 
 
+def arrays(items: Items) -> dict[str, np.ndarray]:
+    """Return items as the arguments of a loss; classes stay whole numbers as int32, which no precision rounds."""
+    targets = items.targets.astype(np.int32) if items.targets.dtype.kind in "iu" else items.targets
+    return {"inputs": items.inputs, "targets": targets}
+
+
 class Pool(NamedTuple):
     """What a source has: all items not yet split, and what is known of them.
 

@@ -87,6 +87,11 @@ def build(name: str, args: Mapping[str, Any] | None = None) -> Landscape:
     return BUILTINS[name](**(args or {}))
 
 
+def arguments(name: str) -> tuple[str, ...]:
+    """Return the names of the arguments of a built-in's builder, none where there is no such built-in."""
+    return tuple(inspect.signature(BUILTINS[name]).parameters) if name in BUILTINS else ()
+
+
 def table() -> list[dict[str, Any]]:
     """Return name, formula, arguments and box of every built-in as words, and its learning rate, None without one."""
     rows = []

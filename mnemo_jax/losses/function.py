@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+from mnemo_jax.calculus import Arrays, arrays_like
 from mnemo_jax.errors import UserError, did_you_mean
 
 
@@ -27,6 +28,26 @@ def from_path(path: str, key: str = "loss.function") -> Callable[..., Any]:
     if not callable(loss):
         raise UserError(f"{key}: {path!r} is of type {type(loss).__name__}, which cannot be called")
     return loss
+
+
+def parameters_of(path: str) -> Arrays:
+    """Return how points stand for arrays like those that the function without arguments at ``path`` returns.
+
+    Raises:
+        UserError: it fails, or returns something else.
+    """
+    key = "loss.parameters"
+    try:
+        example = from_path(path, key)()
+    except UserError:
+        raise
+    except Exception as error:  # whatever a user's function raises
+        first = "".join(str(error).splitlines()[:1])
+        raise UserError(f"{key}: {path!r} fails: {type(error).__name__}: {first}") from error
+    try:
+        return arrays_like(example)
+    except UserError as error:
+        raise UserError(f"{key}: {path!r} returns {type(example).__name__}, no arrays of numbers") from error
 
 
 def _split(path: str, key: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Multilayer perceptrons as losses on data."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import jax
@@ -9,7 +10,7 @@ from jax import Array
 from pydantic import Field
 
 from mnemo_jax.choices import choice
-from mnemo_jax.data import Data, DataSet, Items
+from mnemo_jax.data import Data, DataSet, arrays
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.losses.checks import Count, checked
@@ -18,7 +19,7 @@ from mnemo_jax.losses.layers import Activation, Layer, Layers, outputs
 
 Measure = Literal["squared_error", "cross_entropy"]
 Ridge = Annotated[float, Field(ge=0.0)]
-Hidden = tuple[Count, ...]
+Hidden = Sequence[Count]
 DEFAULT = DataSet(name="xor")
 
 
@@ -132,15 +133,9 @@ def network(data: Data, layers: Layers, loss: Network, ridge: float, name: str) 
         upper=tuple(box.tolist()),
         name=name,
         formula=f"{loss.measure.replace('_', ' ')} of a {'-'.join(map(str, layers.widths))} {loss.activation} network",
-        args={**_arrays(data.train), "ridge": ridge},
+        args={**arrays(data.train), "ridge": ridge},
         unravel=layers,
         data=("inputs", "targets"),
         measures=measures,
-        held_out={part: _arrays(items) for part, items in held_out.items() if items is not None},
+        held_out={part: arrays(items) for part, items in held_out.items() if items is not None},
     )
-
-
-def _arrays(items: Items) -> dict[str, np.ndarray]:
-    """Return items as the arguments of a network's loss; classes stay whole numbers as int32, which nothing rounds."""
-    targets = items.targets.astype(np.int32) if items.targets.dtype.kind in "iu" else items.targets
-    return {"inputs": items.inputs, "targets": targets}
