@@ -40,13 +40,16 @@ def permuted(place: Array, words: Array, items: int) -> Array:
 def _feistel(place: Array, words: Array, bits: int) -> Array:
     """Return a permutation of the numbers of ``bits`` bits: each half changed by the other in turn."""
     low = bits // 2
-    halves = [place >> low, place & jnp.uint32((1 << low) - 1)]
-    masks = [jnp.uint32((1 << (bits - low)) - 1), jnp.uint32((1 << low) - 1)]
-    for number in range(ROUNDS):
-        own, other = number % 2, 1 - number % 2
-        word = _mixed(words[:, 0] + jnp.uint32(number * 0x9E3779B9 & 0xFFFFFFFF)) ^ words[:, 1]
-        halves[own] ^= _mixed(halves[other] + word) & masks[own]
-    return (halves[0] << low) | halves[1]
+    high, rest = jnp.uint32((1 << (bits - low)) - 1), jnp.uint32((1 << low) - 1)
+
+    def twice(number: Array, halves: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, right = halves
+        first, second = (_mixed(words[:, 0] + 2 * number + k) ^ words[:, 1] for k in jnp.arange(2, dtype=jnp.uint32))
+        left ^= _mixed(right + first) & high
+        return left, right ^ (_mixed(left + second) & rest)
+
+    left, right = lax.fori_loop(jnp.uint32(0), jnp.uint32(ROUNDS // 2), twice, (place >> low, place & rest))
+    return (left << low) | right
 
 
 def _mixed(word: Array) -> Array:
