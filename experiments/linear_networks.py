@@ -25,6 +25,7 @@ import mnemo_jax as mnemo
 from mnemo_jax import losses
 from mnemo_jax.figures.style import FAINT, page_named, save, styled
 from mnemo_jax.landscape import Landscape
+from mnemo_jax.losses.linear_theory import index_at
 from mnemo_jax.losses.linear_times import steps_to, strength_at, time_to
 from mnemo_jax.types import Kind
 
@@ -49,15 +50,18 @@ def searched(name: str, searches: int, out: Path) -> list[dict[str, Any]]:
         landscape, seeking=mnemo.Seeking(count=searches, along=part, heights=part, rounds=2), name=name, out=out
     )
     table = found.catalogue
+    covariances = landscape.args["xx"], landscape.args["xy"]
+    layers = map(landscape.loss.weights, table.x)  # type: ignore[attr-defined]
+    own = [index_at(each, *covariances, zero=zero) for each, zero in zip(layers, table.zero, strict=True)]
     rest = set(range(len(table.x)))
     rows = []
     for loss in _levels([point.loss for point in landscape.known]):
         here = [row for row in sorted(rest) if abs(table.loss[row] - loss) <= NEAR * max(1.0, abs(loss))]
         rest -= set(here)
         told = sorted({(p.kind, p.index, p.nullity) for p in landscape.known if abs(p.loss - loss) <= NEAR})
-        rows.append({"network": name, "loss": loss, "theory": told, "found": _seen(table, here)})
+        rows.append({"network": name, "loss": loss, "theory": told, "found": _seen(table, here, own)})
     for row in sorted(rest):
-        rows.append({"network": name, "loss": float(table.loss[row]), "theory": [], "found": _seen(table, [row])})
+        rows.append({"network": name, "loss": float(table.loss[row]), "theory": [], "found": _seen(table, [row], own)})
     return rows
 
 
@@ -70,12 +74,12 @@ def _levels(values: list[float]) -> list[float]:
     return kept
 
 
-def _seen(table: Any, rows: list[int]) -> list[tuple[str, int, int, int]]:
-    """Return kind, index, nullity and number of searches of the points of one loss."""
-    seen: Counter[tuple[str, int, int]] = Counter()
+def _seen(table: Any, rows: list[int], own: list[int]) -> list[tuple[str, int, int, int, int]]:
+    """Return kind, index, the index of theory at that very point, nullity and number of searches, of one loss."""
+    seen: Counter[tuple[str, int, int, int]] = Counter()
     for row in rows:
         word = Kind(int(table.kind[row])).word
-        seen[word, int(table.index[row]), int(table.nullity[row])] += int(table.count[row])
+        seen[word, int(table.index[row]), own[row], int(table.nullity[row])] += int(table.count[row])
     return [(*key, count) for key, count in sorted(seen.items())]
 
 
@@ -183,24 +187,22 @@ def verdicts(rows: list[dict[str, Any]]) -> list[str]:
         met = sum(bool(row["found"]) for row in known)
         above = [point for row in own for point in row["found"] if row["loss"] > own[0]["loss"]]
         saddles = sum(point[0] == "saddle" for point in above)
-        least = [min(index for _, index, _ in row["theory"]) for row in known for _ in row["found"]]
-        found = [index for row in known for _, index, _, _ in row["found"]]
-        equal = sum(one == other for one, other in zip(least, found, strict=True))
-        lower = sum(other < one for one, other in zip(least, found, strict=True))
+        every = [point for row in own for point in row["found"]]
+        equal = sum(found == theory for _, found, theory, _, _ in every)
         said.append(
             f"{name}: {met} of {len(known)} critical losses found and {len(own) - len(known)} others; above the least, "
-            f"{saddles} of {len(above)} sorts of points are saddles; {equal} of {len(found)} have the index of theory, "
-            f"{lower} a lower one"
+            f"{saddles} of {len(above)} sorts of points are saddles; {equal} of {len(every)} sorts have theory's index"
         )
     return said
 
 
 def told(result: dict[str, Any]) -> str:
     """Return the tables in words."""
-    lines = [f"{'network':21} {'loss':>10}  {'theory: kind, index, nullity':30} found (searches)"]
+    head = f"{'network':21} {'loss':>10}  {'theory: kind, index, nullity':30}"
+    lines = [f"{head} found: kind, index = that of theory there, nullity (searches)"]
     for row in result["critical"]:
         theory = ", ".join(f"{kind} {index} {nullity}" for kind, index, nullity in row["theory"]) or "none"
-        seen = ", ".join(f"{kind} {index} {nullity} ({count:,})" for kind, index, nullity, count in row["found"])
+        seen = ", ".join(f"{kind} {index}={own} {zero} ({count:,})" for kind, index, own, zero, count in row["found"])
         lines.append(f"{row['network']:21} {row['loss']:10.6f}  {theory:30} {seen or 'not found'}")
     lines += ["", *verdicts(result["critical"])]
     lines += [

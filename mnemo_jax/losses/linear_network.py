@@ -1,8 +1,9 @@
 """The loss of a linear network of any depth, from the covariances of what it is to learn."""
 
+import functools
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,13 +37,14 @@ class LinearNetwork:
         product = self.product(x)
         return 0.5 * (jnp.sum(product * (xx @ product)) + own) - jnp.sum(product * xy)
 
+    def weights(self, x: Any) -> list[Any]:
+        """Return the layers ``[inputs, outputs]`` at a point ``x [dim]``."""
+        return [layer.weight for layer in Layers(widths=self.widths, bias=False)(x)]
+
     def product(self, x: Array) -> Array:
         """Return ``W_1 ... W_L [inputs, outputs]`` at a point ``x [dim]``."""
-        first, *rest = Layers(widths=self.widths, bias=False)(x)
-        product = first.weight
-        for layer in rest:
-            product = product @ layer.weight
-        return product
+        first, *rest = self.weights(x)
+        return functools.reduce(jnp.matmul, rest, first)
 
 
 class Covariances(NamedTuple):

@@ -17,8 +17,15 @@ in the tests agrees):
 So with two layers the index is ``sum_{i in I} #{j not in I: lambda_j > lambda_i} + (hidden - |I|) (modes - |I|)``, at
 every critical point of that ``I``: neither another basis of the hidden units nor weights without effect change it. It
 is 0 for the best points alone. With three layers or more units to spare add nothing to second order at the *balanced*
-points, whose layers have equal singular values; the best modes, too few of them, are then a saddle of index 0. At
-points that are not balanced, units to spare may add to the index.
+points, whose layers have equal singular values; the best modes, too few of them, are then a saddle of index 0. Where
+layers are not balanced units to spare may add to the index; with three layers they add
+
+    h_1 R_3 + h_2 R_1 + (modes - |I|) R_2 - R_1 R_2 - R_2 R_3 - R_1 R_3
+
+for ``h_1`` and ``h_2`` units to spare and the ranks ``R_1``, ``R_2``, ``R_3`` of what the layers do beside ``I``: while
+``A``, ``B``, ``C`` change them, ``A`` meets ``B W_3 + W_2 C``, of rank ``h_1 R_3 + R_2 (modes - |I|) - R_2 R_3``, each
+dimension of which has one negative eigenvalue and one positive; and where that vanishes ``W_1 B`` meets ``C``, of rank
+``R_1 (h_2 - R_2 - R_3)``.
 """
 
 import itertools
@@ -107,6 +114,33 @@ def _point(
     loss, index = floor + 0.5 * float(np.sum(powers[others])), downhill + spare
     best = rank == min(len(powers), *widths[1:-1]) and not downhill
     return LinearPoint(modes, loss, index, dim - index - upward, best)
+
+
+def index_at(layers: Sequence[np.ndarray], xx: np.ndarray, xy: np.ndarray, zero: float = 1e-8) -> int:
+    """Return the index of any critical point of two or three layers ``[inputs, outputs]``, balanced or not.
+
+    Args:
+        layers: the weights.
+        xx: covariance of the inputs.
+        xy: covariance of inputs and targets.
+        zero: singular values of layers, and of layers times errors, up to which they are rounding.
+    """
+    product = np.linalg.multi_dot(layers)
+    error, learnt = xx @ product - xy, regression(xx, xy, 0.0)
+    done = np.einsum("kxy,xz,zy->k", learnt.maps, xx, product) / learnt.powers > 0.5
+    pairs = learnt.powers[~done][None, :] / learnt.powers[done][:, None] - 1.0
+    rank, others = int(done.sum()), int((~done).sum())
+    spare = [layer.shape[1] - rank for layer in layers[:-1]]
+    downhill = int(np.sum(pairs > EQUAL))
+    if len(layers) == 2:
+        return downhill + spare[0] * others
+    one, two, three = (_rank(each, zero) for each in (error.T @ layers[0], layers[1], layers[2] @ error.T))
+    two -= rank
+    return downhill + spare[0] * three + spare[1] * one + others * two - one * two - two * three - one * three
+
+
+def _rank(matrix: np.ndarray, zero: float) -> int:
+    return int(np.sum(np.linalg.svd(matrix, compute_uv=False) > zero))
 
 
 def balanced(widths: Sequence[int], product: np.ndarray) -> list[np.ndarray]:

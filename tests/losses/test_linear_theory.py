@@ -11,7 +11,8 @@ from sklearn.decomposition import PCA
 
 from mnemo_jax import losses
 from mnemo_jax.data import Data, DataSet, Items, make
-from mnemo_jax.losses.linear_theory import balanced, linear_points, regression
+from mnemo_jax.data.draws import rotation
+from mnemo_jax.losses.linear_theory import balanced, index_at, linear_points, regression
 
 NETWORKS = [(3, 2, 3), (4, 3, 2), (2, 4, 3), (3, 1, 3), (5, 4, 3), (3, 3, 3, 3), (4, 2, 3, 3), (3, 2, 2, 2, 3)]
 
@@ -82,7 +83,36 @@ def test_index_is_that_of_every_point_of_the_family(widths):
         value, slope, index, _ = judged(landscape, flat([first @ basis, np.linalg.solve(basis, last)]))
         np.testing.assert_allclose(value, point.loss, rtol=1e-9)
         assert slope < 1e-10
-        assert index == point.index, point
+        assert index == point.index == index_at([first @ basis, np.linalg.solve(basis, last)], xx, xy), point
+
+
+@pytest.mark.parametrize("widths", [(3, 3, 3, 3), (4, 3, 4, 3), (2, 4, 3, 3)], ids=str)
+def test_index_is_that_of_points_of_three_layers_that_are_not_balanced(widths):
+    landscape, draw = losses.deep_linear(widths=widths, data=items(widths[0], widths[-1])), np.random.default_rng(5)
+    xx, xy = landscape.args["xx"], landscape.args["xy"]
+    learnt, cases = regression(**landscape.args), 0
+    for point in linear_points(widths, learnt.powers, floor=learnt.floor):
+        rank, others = len(point.modes), [k for k in range(len(learnt.powers)) if k not in point.modes]
+        for one, two, three in itertools.product(range(4), repeat=3):
+            if one + two > widths[1] - rank or two + three > widths[2] - rank or one + three > len(others):
+                continue
+            product = learnt.maps[list(point.modes)].sum(axis=0)
+            layers, idle = balanced(widths, product), null_space((xx @ product - xy).T)
+            layers[0][:, rank:] = 0.5 * idle @ draw.normal(size=(idle.shape[1], widths[1] - rank))  # of no effect
+            for unit, mode in enumerate(others[:one], start=rank):
+                layers[0][:, unit] = learnt.maps[mode][:, np.abs(learnt.maps[mode]).max(axis=0).argmax()]
+            layers[1][range(rank + one, rank + one + two), range(rank, rank + two)] = draw.uniform(0.5, 2.0, two)
+            for unit, mode in enumerate(others[one : one + three], start=rank + two):
+                layers[2][unit] = learnt.maps[mode][np.abs(learnt.maps[mode]).max(axis=1).argmax()]
+            first, second = (np.eye(size) + 0.5 * rotation(draw, size, size) for size in widths[1:-1])
+            layers = [layers[0] @ first, np.linalg.solve(first, layers[1]) @ second, np.linalg.solve(second, layers[2])]
+            value, slope, index, _ = judged(landscape, flat(layers))
+            np.testing.assert_allclose(value, point.loss, rtol=1e-8)
+            assert slope < 1e-9
+            assert index == index_at(layers, xx, xy), (point, one, two, three)
+            assert index >= point.index
+            cases += 1
+    assert cases > 20
 
 
 def test_inputs_that_are_constant_add_to_the_nullity_alone():
