@@ -43,7 +43,7 @@ class LossTable:
     learning_rate: float | None = None
     data: tuple[str, ...] | None = None
     parameters: str | None = None
-    measures: dict[str, str] = Field(default_factory=dict)
+    measures: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -317,7 +317,7 @@ def _function(table: LossTable, data: Data | None) -> Landscape:
             raise UserError(f"loss.dim: {table.dim} is not the {dim} numbers of {table.parameters}; leave dim out")
     if dim is None:
         raise UserError("loss.dim: is missing; a function does not say how many coordinates it takes")
-    measures = {name: from_path(path, f"loss.measures.{name}") for name, path in table.measures.items()}
+    measures = {name: from_path(path, f"loss.measures.{name}") for name, path in (table.measures or {}).items()}
     landscape = replace(_own(table, function, dim, str(table.function)), unravel=unravel)
     if data is None:
         return replace(landscape, measures=measures)

@@ -73,10 +73,11 @@ def drawing(starts: Layered, landscape: Landscape) -> Callable[[Array, Array], A
     Raises:
         UserError: the loss has no layers, or an initializer does not exist or does not suit its array.
     """
-    if landscape.unravel is None:
+    arrays = landscape.layers or landscape.unravel
+    if arrays is None:
         raise UserError("starts.kind: layers need a loss on arrays of weights, as a network's; this one is on a vector")
     with jax.enable_x64(True):
-        tree = jax.eval_shape(landscape.unravel, jax.ShapeDtypeStruct((landscape.dim,), np.float64))
+        tree = jax.eval_shape(arrays, jax.ShapeDtypeStruct((landscape.dim,), np.float64))
     shapes = [leaf.shape for leaf in jax.tree.leaves(tree)]
     weight = [len(shape) > 1 for shape in shapes]
     sides: dict[bool, tuple[str, Any]] = {True: ("weights", starts.weights), False: ("biases", starts.biases)}

@@ -63,6 +63,8 @@ class Landscape:
         symmetries: maps that leave the loss unchanged.
         known: critical points known beforehand.
         unravel: function from ``[dim]`` to the pytree the loss takes, or None.
+        layers: function from ``[dim]`` to the arrays of weights that a network's point stands for, where the loss takes
+            the point itself, or None.
         data: names of those arguments that hold the items of a data set along their first axis; the loss is the mean
             over them.
         measures: functions ``f(x, **args) -> scalar`` by name, such as an accuracy, measured along descents on the data
@@ -84,6 +86,7 @@ class Landscape:
     symmetries: tuple[Symmetry, ...] = ()
     known: tuple[KnownPoint, ...] = ()
     unravel: Callable[[Any], Any] | None = None
+    layers: Callable[[Any], Any] | None = None
     data: tuple[str, ...] = ()
     measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     held_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

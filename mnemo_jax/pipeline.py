@@ -1,8 +1,10 @@
 """A run from plan to record: the one module that knows the order of the stages."""
 
 import platform as host
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +22,7 @@ from mnemo_jax.catalogue import Metric
 from mnemo_jax.clock import Clock
 from mnemo_jax.descent import Ends, Rules, StallLog, descend, follow
 from mnemo_jax.devices import Devices
-from mnemo_jax.errors import UserError
+from mnemo_jax.errors import MnemoError, UserError
 from mnemo_jax.finish import finish, gather, is_sure
 from mnemo_jax.journal import note, note_end
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label, unjudged
@@ -84,6 +86,8 @@ def run(
 ) -> Record:
     """Carry out a plan into its record's folder below ``out``, going on from what is there.
 
+    Where a device has not the memory for the plan's lanes they are halved, and the warning says so.
+
     Args:
         plan: what to do.
         out: the folder that receives the run's folder.
@@ -96,8 +100,40 @@ def run(
     Raises:
         UserError: the loss is not a pure scalar function, the folder cannot be written, or it holds an unfinished
             record of another version.
+        MnemoError: a device has too little memory to go on with a record that was begun.
     """
     clock = Clock({} if imported is None else {"import": imported})
+    while True:
+        try:
+            return _run(plan, out, devices, fresh, report, warn, clock)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            plan = _with_fewer_lanes(plan, folder_of(plan, out, fresh=False), warn)
+
+
+def _with_fewer_lanes(plan: Plan, folder: Path, warn: Warn) -> Plan:
+    """Return the plan with half the lanes, after taking away the folder in which nothing has been computed.
+
+    Raises:
+        MnemoError: blocks of starts are there, whose last bits other lanes would not give; or one lane is left.
+    """
+    lanes = plan.tile.lanes
+    if any(folder.glob("starts/*.parquet")):
+        raise MnemoError(
+            f"{folder}: the device ran out of memory; free some, or run the config with a smaller tile.lanes"
+        )
+    if lanes == 1:
+        raise MnemoError(
+            "tile.lanes: not even one lane fits into the device's memory; use a smaller network or data set"
+        )
+    warn(f"tile.lanes: {lanes} lanes do not fit into the device's memory; going on with {lanes // 2}")
+    shutil.rmtree(folder, ignore_errors=True)
+    return replace(plan, tile=replace(plan.tile, lanes=lanes // 2))
+
+
+def _run(plan: Plan, out: Path, devices: int | None, fresh: bool, report: Report, warn: Warn, clock: Clock) -> Record:
+    """Carry out a plan as `run` says, with the lanes it has."""
     with jax.enable_x64(True), devices_for(plan, devices) as workers:
         folder = folder_of(plan, out, fresh)
         if (folder / "summary.json").exists():

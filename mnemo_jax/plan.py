@@ -360,8 +360,7 @@ def _axes_words(values: tuple[Any, ...]) -> Any:
 def _stop_words(stop: Stop) -> dict[str, Any]:
     """Return the stop rules as plain values, those of descents on data where they are used."""
     words = _plain(stop)
-    unused = {key for key in ("epochs", "patience") if words[key] is None}
-    unused |= {"watch"} if stop.patience is None else set()
+    unused = {key for key in ("epochs", "patience", "watch") if words[key] is None}
     unused |= {"check_every"} if stop.check_every in (None, 1) else set()
     return {key: value for key, value in words.items() if key not in unused}
 

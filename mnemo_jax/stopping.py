@@ -23,7 +23,7 @@ class Stop:
             1, or an epoch where batches take every item once.
         patience: a descent on data counts as stopped early after this many looks without a better ``watch``; it goes on
             all the same, and what was measured there is kept beside what was measured at the end. None never stops.
-        watch: the measure that early stopping and the best look go by: its part and name.
+        watch: the measure that early stopping and the best look go by, ``validation_loss`` when None.
         escape_radius: *escaped* when a coordinate is further from the box's centre than this many half-widths.
     """
 
@@ -32,7 +32,7 @@ class Stop:
     epochs: Annotated[FiniteFloat, Gt(0)] | None = None
     check_every: Annotated[int, Ge(1)] | None = None
     patience: Annotated[int, Ge(1)] | None = None
-    watch: str = "validation_loss"
+    watch: str | None = None
     escape_radius: Annotated[float, Gt(0)] = 1000.0
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
+from mnemo_jax.training import WATCHED
+
 COLUMNS = {"start": "start_", "stopped early": "stop_", "best": "best_", "end": ""}
 
 
@@ -36,7 +38,7 @@ def measures_table(summary: Mapping[str, Any], stop: Mapping[str, Any]) -> Table
             _cell("step", measures[f"{prefix}step"]) if f"{prefix}step" in measures else "" for prefix in times.values()
         )
         table.add_row("step", *steps)
-        watched = stop.get("watch", "validation_loss").replace("_", " ")
+        watched = (stop.get("watch") or WATCHED).replace("_", " ")
         table.caption = f"Best goes by the {watched}, looked at every {stop['check_every']:,} steps"
         if "stop_" in times.values():
             number = measures["stop_step"]["number"]

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnemo_jax.errors import UserError, did_you_mean
+from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.stopping import Stop
 
 TRAIN = "train"
+WATCHED = "validation_loss"  # unless another measure is asked for
 LOW = ("loss", "error")  # measures whose names end so are better the lower they are, others the higher
 
 
@@ -37,10 +38,10 @@ def check(stop: Stop, landscape: Landscape) -> None:
     Raises:
         UserError: what it goes by.
     """
-    known = names(landscape)
-    if stop.watch not in known and (stop.patience is not None or stop.watch != Stop().watch):
+    known, watch = names(landscape), stop.watch or WATCHED
+    if watch not in known and (stop.patience is not None or stop.watch is not None):
         what = f"known are {', '.join(known)}" if known else "the loss has no data with measures"
-        raise UserError(f"stop.watch: {stop.watch!r} is not measured; {what}{did_you_mean(stop.watch, known)}")
+        raise UserError(f"stop.watch: {watch!r} is not measured; {what}")
     if stop.patience is not None and stop.check_every == 1:
         raise UserError("stop.patience: counts looks; set stop.check_every to the updates between two of them")
 
@@ -57,10 +58,10 @@ def columns(history: History, steps: np.ndarray, stop: Stop) -> dict[str, np.nda
     """
     last = np.searchsorted(history.step, steps)
     looks = {"start_": np.zeros_like(last), "": last}
-    found = {}
-    if stop.watch in history.names and len(history.step) > 2:
-        watched = history.values[..., history.names.index(stop.watch)].astype(np.float64)
-        order = watched if stop.watch.endswith(LOW) else -watched
+    found, watch = {}, stop.watch or WATCHED
+    if watch in history.names and len(history.step) > 2:
+        watched = history.values[..., history.names.index(watch)].astype(np.float64)
+        order = watched if watch.endswith(LOW) else -watched
         order = np.where(np.isnan(order), np.inf, order)
         looks["best_"] = np.argmin(order, axis=1)
         if stop.patience is not None:

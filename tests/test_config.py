@@ -139,7 +139,7 @@ def test_every_key_reaches_the_plan():
     assert made.starts == starts.Uniform(count=100, lower=-1.0, upper=(1.0, 2.0))
     schedule = Schedule("cosine_decay_schedule", (("decay_steps", 10), ("init_value", 0.1)))
     assert made.optimizer == Optimizer("sgd", schedule, (("momentum", 0.9), ("nesterov", True)))
-    assert made.stop == Stop(grad_tol=1e-8, max_steps=10, escape_radius=5.0)
+    assert made.stop == Stop(grad_tol=1e-8, max_steps=10, check_every=1, escape_radius=5.0)
     assert made.tile == Tile(lanes=8, steps=4, unroll=1, layout="lanes_last", refill=0.5, sample=2)
     assert made.recording == Recording(paths=1, endpoints=True, block=10, catalogue=5)
     assert dict(made.observables) == {"norm": jnp.sum}
@@ -159,7 +159,7 @@ def test_defaults_are_filled_in(plan):
     assert made.starts == starts.Uniform(count=1000)
     assert made.landscape.lower == rastrigin(2).lower
     assert (made.seed, made.precision) == (0, "float64")
-    assert (made.stop, made.recording) == (Stop(max_steps=20_000), Recording())
+    assert (made.stop, made.recording) == (Stop(max_steps=20_000, check_every=1), Recording())
     # a tile that fits the second-level cache, whatever the dimension
     for dim in (1, 10, 100, 500):
         lanes = plan(f"loss.dim={dim}").tile.lanes
@@ -353,8 +353,14 @@ def test_unknown_keys_of_starts_get_a_suggestion(kind):
 
 
 def test_keys_like_no_other_are_told_what_there_is():
-    mistake(put(FULL, ("qqq",), 1), "qqq: unknown key", "known: compare, escape, loss, name, observables")
-    mistake(put(FULL, ("stop", "qqq"), 1), "stop.qqq: unknown key", "known: escape_radius, grad_tol, max_steps")
+    mistake(
+        put(FULL, ("qqq",), 1), "qqq: unknown key", "known: augment, compare, data, escape, loss, name, observables"
+    )
+    mistake(
+        put(FULL, ("stop", "qqq"), 1),
+        "stop.qqq: unknown key",
+        "known: check_every, epochs, escape_radius, grad_tol, max_steps, patience, watch",
+    )
     mistake(put(FULL, ("starts", "qqq"), 1), "starts.qqq: unknown key", "known: count, kind, lower, upper")
 
 
@@ -404,7 +410,7 @@ def test_a_misspelt_key_that_must_be_given():
         (("starts",), 5, ["5"]),
         (("starts",), {}, ["starts.count", "missing"]),
         (("starts", "kind"), "unifrm", ["'unifrm'", "did you mean 'uniform'?"]),
-        (("starts", "kind"), "halton", ["'halton'", "known: grid, normal, points, sobol, uniform"]),
+        (("starts", "kind"), "halton", ["'halton'", "known: grid, layers, normal, points, sobol, uniform"]),
         (("starts", "kind"), 3, ["3"]),
         (("starts", "count"), 0, ["0", "greater than or equal to 1"]),
         (("starts", "count"), -5, ["-5", "greater than or equal to 1"]),

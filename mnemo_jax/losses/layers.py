@@ -77,4 +77,4 @@ def outputs(layers: tuple[Layer, ...], inputs: Array, activation: Activation) ->
 
 def _affine(layer: Layer, inputs: Array) -> Array:
     product = inputs @ layer.weight
-    return product if layer.bias is None else product + layer.bias
+    return product if layer.bias is None else product + layer.bias[None]

@@ -82,19 +82,20 @@ def linear_network(name: str, widths: Sequence[int], given: Covariances) -> Land
     Raises:
         UserError: no target has anything to do with an input.
     """
-    learnt, depth = regression(*given), len(widths) - 1
+    learnt, layers = regression(*given), Layers(widths=tuple(widths), bias=False)
     if not learnt.powers.size:
         raise UserError("loss.args.data: no target is correlated with any input; there is nothing to learn")
     return Landscape(
         loss=LinearNetwork(widths=tuple(widths)),
-        dim=Layers(widths=tuple(widths), bias=False).dim,
+        dim=layers.dim,
         lower=(-1.0,),
         upper=(1.0,),
         name=name,
-        formula=f"E |x {' '.join(f'W_{k}' for k in range(1, depth + 1))} - y|^2 / 2",
+        formula=f"E |x {' '.join(f'W_{k}' for k in range(1, len(widths)))} - y|^2 / 2",
         args=given._asdict(),
         learning_rate=_rate(widths, given.xx, learnt.maps.sum(axis=0)),
         known=known(widths, learnt),
+        layers=layers,
     )
 
 

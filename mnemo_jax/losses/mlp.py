@@ -15,38 +15,44 @@ from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.losses.checks import Count, checked
 from mnemo_jax.losses.data import data_of
-from mnemo_jax.losses.layers import Activation, Layer, Layers, outputs
+from mnemo_jax.losses.layers import Activation, Layers, outputs
 
 Measure = Literal["squared_error", "cross_entropy"]
 Ridge = Annotated[float, Field(ge=0.0)]
 Hidden = Sequence[Count]
 DEFAULT = DataSet(name="xor")
+RATE = 0.1  # of plain gradient descent, stable where no curvature is above 20
 
 
 @choice
 class Network:
-    """The loss of a network on data, ``network(layers, inputs, targets, ridge)``; equal choices compile once.
+    """The loss of a network on data, ``network(x, inputs, targets, ridge)``; equal choices compile once.
 
     With ``squared_error`` it is the mean over items of half the squared distance from outputs to targets, classes
     being unit vectors; with ``cross_entropy`` the mean of minus the log of the softmax of the right class. Half of
     ``ridge`` times the sum of all squared weights (biases not) is added.
     """
 
+    layers: Layers
     activation: Activation
     measure: Measure
 
-    def __call__(self, layers: tuple[Layer, ...], inputs: Array, targets: Array, ridge: Array) -> Array:
-        """Return the loss."""
-        squares = sum(jnp.sum(layer.weight**2) for layer in layers)
-        return self.error(layers, inputs, targets) + 0.5 * ridge * squares
+    def __call__(self, x: Array, inputs: Array, targets: Array, ridge: Array) -> Array:
+        """Return the loss at a point ``x [dim]``."""
+        squares = sum(jnp.sum(layer.weight**2) for layer in self.layers(x))
+        return self.error(x, inputs, targets) + 0.5 * ridge * squares
 
-    def error(self, layers: tuple[Layer, ...], inputs: Array, targets: Array) -> Array:
+    def error(self, x: Array, inputs: Array, targets: Array) -> Array:
         """Return the loss without ridge."""
-        out = outputs(layers, inputs, self.activation)
+        out = self.outputs(x, inputs)
         wanted = _wanted(targets, out)
         if self.measure == "cross_entropy":
             return jnp.mean(jax.nn.logsumexp(out, axis=-1) - jnp.sum(wanted * out, axis=-1))
         return 0.5 * jnp.mean(jnp.sum((out - wanted) ** 2, axis=-1))
+
+    def outputs(self, x: Array, inputs: Array) -> Array:
+        """Return the outputs ``[n, outputs]`` for ``inputs [n, inputs]``."""
+        return outputs(self.layers(x), inputs, self.activation)
 
 
 @choice
@@ -55,10 +61,10 @@ class Error:
 
     network: Network
 
-    def __call__(self, layers: tuple[Layer, ...], inputs: Array, targets: Array, ridge: Array) -> Array:
+    def __call__(self, x: Array, inputs: Array, targets: Array, ridge: Array) -> Array:
         """Return it."""
         del ridge
-        return self.network.error(layers, inputs, targets)
+        return self.network.error(x, inputs, targets)
 
 
 @choice
@@ -67,10 +73,10 @@ class Accuracy:
 
     network: Network
 
-    def __call__(self, layers: tuple[Layer, ...], inputs: Array, targets: Array, ridge: Array) -> Array:
+    def __call__(self, x: Array, inputs: Array, targets: Array, ridge: Array) -> Array:
         """Return it; outputs that are not finite tell none."""
         del ridge
-        out = outputs(layers, inputs, self.network.activation)
+        out = self.network.outputs(x, inputs)
         if out.shape[-1] == 1:
             right = (out[:, 0] > 0.5) == (targets.reshape(len(out)) > 0.5)
         else:
@@ -114,11 +120,12 @@ def mlp(
         raise UserError(f"loss.args.measure: cross_entropy needs classes, and the targets of {data.name} are numbers")
     wide = classes or data.train.targets.shape[1]
     layers = Layers(widths=(data.train.inputs.shape[1], *hidden, wide), bias=bias)
-    return network(data, layers, Network(activation=activation, measure=measure), ridge, "mlp")
+    return _landscape(data, Network(layers=layers, activation=activation, measure=measure), ridge)
 
 
-def network(data: Data, layers: Layers, loss: Network, ridge: float, name: str) -> Landscape:
+def _landscape(data: Data, loss: Network, ridge: float) -> Landscape:
     """Return the landscape of a network on data, with what is measured along its descents."""
+    layers = loss.layers
     measures: dict[str, Any] = {"loss": Error(network=loss)}
     if data.classes or (data.train.targets.shape[1] == 1 and set(np.unique(data.train.targets)) <= {0.0, 1.0}):
         measures["accuracy"] = Accuracy(network=loss)
@@ -131,10 +138,11 @@ def network(data: Data, layers: Layers, loss: Network, ridge: float, name: str) 
         dim=layers.dim,
         lower=tuple((-box).tolist()),
         upper=tuple(box.tolist()),
-        name=name,
+        name="mlp",
         formula=f"{loss.measure.replace('_', ' ')} of a {'-'.join(map(str, layers.widths))} {loss.activation} network",
         args={**arrays(data.train), "ridge": ridge},
-        unravel=layers,
+        learning_rate=RATE,
+        layers=layers,
         data=("inputs", "targets"),
         measures=measures,
         held_out={part: arrays(items) for part, items in held_out.items() if items is not None},

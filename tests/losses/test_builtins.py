@@ -21,6 +21,11 @@ VARIANTS = {
     "linear_regression": [{"ridge": 0.3}],
     "logistic_regression": [{"data": {"name": "blobs", "args": {"items": 60, "distance": 1.0}}, "ridge": 0.2}],
     "matrix_factorisation": [{"symmetric": True}, {"rows": 4, "rank": 1}, {"rank": 3, "symmetric": True}],
+    "mlp": [
+        {"activation": "sigmoid", "bias": False, "hidden": [3, 2], "ridge": 0.01},
+        {"data": {"name": "blobs", "args": {"items": 12}}, "activation": "gelu"},
+        {"data": {"name": "xor", "args": {"classes": True}}, "measure": "squared_error", "activation": "linear"},
+    ],
     "oscillator_ring": [{"dim": 4}, {"dim": 7}, {"dim": 8}],
     "power": [{"k": 2}, {"k": 3}, {"k": 6}],
     "quadratic": [{"dim": 5, "condition": 1000.0}, {"curvatures": [3.0, 1.0, 2.0]}],
@@ -125,7 +130,8 @@ def test_one_function_for_all_arguments_and_no_promotion(name, args):
     hash(landscape.loss)
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         for dtype in (jnp.float32, jnp.float64):
-            cast = {key: value.astype(dtype) if np.ndim(value) else value for key, value in landscape.args.items()}
+            real = {key: np.ndim(value) and value.dtype.kind == "f" for key, value in landscape.args.items()}
+            cast = {key: value.astype(dtype) if real[key] else value for key, value in landscape.args.items()}
             x = jax.ShapeDtypeStruct((landscape.dim,), dtype)
             out = jax.eval_shape(jax.grad(landscape.loss), x, **cast)
             assert (out.shape, out.dtype) == ((landscape.dim,), dtype)

@@ -16,7 +16,8 @@ DEFAULT_STEPS = 10_000
 # Unbounded below: descents leave, whatever the learning rate.
 UNBOUNDED = ("strict_saddle", "monkey_saddle")
 # ackley: a fixed step hovers round the kink. beale: needs millions of steps, and 4 starts in 10 run to infinity.
-OTHERWISE = ("ackley", "beale")
+# mlp: the plateaus of XOR, and valleys that lead to infinity.
+OTHERWISE = ("ackley", "beale", "mlp")
 # Every minimum of the box is known.
 COMPLETE = (
     "double_well",
