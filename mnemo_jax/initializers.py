@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import jax
@@ -13,7 +14,7 @@ from scipy.linalg import hadamard as sylvester
 
 from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError, did_you_mean
-from mnemo_jax.keys import Purpose, key
+from mnemo_jax.keys import Purpose, stem
 from mnemo_jax.landscape import Landscape
 
 Law = str | dict[str, float | int | str | bool]
@@ -67,8 +68,31 @@ def known() -> dict[str, Callable[..., Any]]:
     return {name: f for name, f in made.items() if inspect.isfunction(f) or name in PLAIN} | OWN
 
 
-def drawing(starts: Layered, landscape: Landscape) -> Callable[[Array, Array], Array]:
-    """Return the function ``(root, number) -> x [d]`` in float64 that makes one start.
+@dataclass(frozen=True)
+class Recipe:
+    """How a start of a network is drawn; equal recipes are equal objects, so they compile once.
+
+    Attributes:
+        shapes: of the arrays, in the order of the point's coordinates.
+        laws: their initializers, each a name and its arguments.
+        factors: numbers that the arrays are multiplied by.
+    """
+
+    shapes: tuple[tuple[int, ...], ...]
+    laws: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
+    factors: tuple[float, ...]
+
+    def __call__(self, root: Array, number: Array) -> Array:
+        """Return start ``number`` of the run with the key ``root``, ``[d]`` in float64."""
+        parts, own = [], stem(root, Purpose.START, number)
+        for place, (shape, (name, args), factor) in enumerate(zip(self.shapes, self.laws, self.factors, strict=True)):
+            drawn = _made(name, dict(args))(jax.random.fold_in(own, place), shape, jnp.float64)
+            parts.append(factor * jnp.ravel(drawn))
+        return jnp.concatenate(parts)
+
+
+def recipe(starts: Layered, landscape: Landscape) -> Recipe:
+    """Return how the starts of a landscape's network are drawn.
 
     Raises:
         UserError: the loss has no layers, or an initializer does not exist or does not suit its array.
@@ -78,24 +102,16 @@ def drawing(starts: Layered, landscape: Landscape) -> Callable[[Array, Array], A
         raise UserError("starts.kind: layers need a loss on arrays of weights, as a network's; this one is on a vector")
     with jax.enable_x64(True):
         tree = jax.eval_shape(arrays, jax.ShapeDtypeStruct((landscape.dim,), np.float64))
-    shapes = [leaf.shape for leaf in jax.tree.leaves(tree)]
-    weight = [len(shape) > 1 for shape in shapes]
-    sides: dict[bool, tuple[str, Any]] = {True: ("weights", starts.weights), False: ("biases", starts.biases)}
-    laws: dict[bool, list[Draw]] = {}
-    for side, (name, given) in sides.items():
-        own = [shape for shape, is_weight in zip(shapes, weight, strict=True) if is_weight == side]
-        laws[side] = [_law(f"starts.{name}", *pair) for pair in zip(_each(name, given, len(own)), own, strict=True)]
-    factors = [float(factor) for factor in _each("scale", starts.scale, sum(weight))]
-
-    def start(root: Array, number: Array) -> Array:
-        left = {side: list(draws) for side, draws in laws.items()}
-        scales, parts = list(factors), []
-        for place, (shape, is_weight) in enumerate(zip(shapes, weight, strict=True)):
-            drawn = left[is_weight].pop(0)(key(root, Purpose.START, number, place), shape, jnp.float64)
-            parts.append(jnp.ravel(drawn) * (scales.pop(0) if is_weight else 1.0))
-        return jnp.concatenate(parts)
-
-    return start
+    shapes = tuple(leaf.shape for leaf in jax.tree.leaves(tree))
+    is_weight = [len(shape) > 1 for shape in shapes]
+    number = sum(is_weight)
+    weights, scales = (iter(_each(key, getattr(starts, key), number)) for key in ("weights", "scale"))
+    biases = iter(_each("biases", starts.biases, len(shapes) - number))
+    laws = [
+        _law("starts.weights", next(weights), shape) if weight else _law("starts.biases", next(biases), shape)
+        for weight, shape in zip(is_weight, shapes, strict=True)
+    ]
+    return Recipe(shapes, tuple(laws), tuple(float(next(scales)) if weight else 1.0 for weight in is_weight))
 
 
 def _each(name: str, given: Any, number: int) -> list[Any]:
@@ -107,21 +123,26 @@ def _each(name: str, given: Any, number: int) -> list[Any]:
     return list(given)
 
 
-def _law(name: str, given: Law, shape: tuple[int, ...]) -> Draw:
-    """Return an initializer after drawing once from it, as far as shapes go."""
+def _law(name: str, given: Law, shape: tuple[int, ...]) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """Return an initializer's name and arguments after drawing once from it, as far as shapes go."""
     args: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
-    which = args.pop("name", None)
-    makers = known()
+    which, makers = str(args.pop("name", None)), known()
     if which not in makers:
-        raise UserError(f"{name}: no initializer is called {which!r}{did_you_mean(str(which), makers)}")
+        raise UserError(f"{name}: no initializer is called {which!r}{did_you_mean(which, makers)}")
     allowed = () if which in PLAIN else tuple(inspect.signature(makers[which]).parameters)
     for argument in args:
         if argument not in allowed:
             raise UserError(f"{name}.{argument}: {which} has no such argument{did_you_mean(argument, allowed)}")
     try:
-        draw: Draw = makers[which] if which in PLAIN else makers[which](**args)
-        jax.eval_shape(lambda root: draw(root, shape, jnp.float32), jax.random.key(0))
+        jax.eval_shape(lambda root: _made(which, args)(root, shape, jnp.float32), jax.random.key(0))
     except Exception as error:  # whatever jax says of arguments and shapes
         reason = str(error).strip().split("\n", 1)[0]
         raise UserError(f"{name}: {which} does not make an array of shape {list(shape)}: {reason}") from error
+    return which, tuple(sorted(args.items()))
+
+
+def _made(name: str, args: dict[str, Any]) -> Draw:
+    """Return the initializer of a name with its arguments."""
+    maker = known()[name]
+    draw: Draw = maker if name in PLAIN else maker(**args)
     return draw

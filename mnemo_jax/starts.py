@@ -18,7 +18,7 @@ from scipy.stats import qmc
 
 from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
-from mnemo_jax.initializers import Layered, drawing
+from mnemo_jax.initializers import Layered, Recipe, recipe
 from mnemo_jax.keys import Purpose, key
 from mnemo_jax.landscape import Landscape
 
@@ -139,7 +139,7 @@ def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
         case Sobol():
             return partial(_sobol, seed, low, high, total)
         case Layered():
-            return partial(_layered, drawing(starts, landscape), jax.random.key(seed), total)
+            return partial(_layered, recipe(starts, landscape), jax.random.key(seed), total)
         case Points():
             given = _given(starts, landscape.dim)
             return lambda first, n: jnp.asarray(given[np.minimum(np.arange(first, first + n), total - 1)])
@@ -171,12 +171,12 @@ def _draw(root: Array, offset: Array, scale: Array, first: Array, last: Array, *
     return offset + scale * jax.vmap(point)(jnp.minimum(first + jnp.arange(n), last))
 
 
-def _layered(start: Any, root: Array, total: int, first: int, n: int) -> Array:
+def _layered(start: Recipe, root: Array, total: int, first: int, n: int) -> Array:
     return _starts(root, jnp.int64(first), jnp.int64(total - 1), n=n, start=start)
 
 
 @partial(jax.jit, static_argnames=("n", "start"))
-def _starts(root: Array, first: Array, last: Array, *, n: int, start: Any) -> Array:
+def _starts(root: Array, first: Array, last: Array, *, n: int, start: Recipe) -> Array:
     return jax.vmap(partial(start, root))(jnp.minimum(first + jnp.arange(n), last))
 
 
