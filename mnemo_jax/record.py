@@ -120,10 +120,16 @@ class Record:
                     raise UserError(f"starts: no column {column!r}{did_you_mean(str(column), table.column_names)}")
             yield table.select(list(columns)) if columns else table
 
-    def history(self) -> pa.Table | None:
-        """Return one row per start and look, ``start``, ``step`` and what was measured, None where nothing was."""
-        files = sorted((self.path / "history").glob("*.parquet"))
-        return pa.concat_tables(store.read_table(file) for file in files) if files else None
+    def history(self, first: int | None = None) -> pa.Table | None:
+        """Return one row per start and look, ``start``, ``step`` and what was measured, None where nothing was.
+
+        With ``first`` only those of the first so many starts, and only their blocks are read.
+        """
+        files = [self.path / "history" / path.name for _, path in self.blocks(first)]
+        if not files or not files[0].exists():
+            return None
+        table = pa.concat_tables(store.read_table(file) for file in files)
+        return table if first is None else table.filter(pc.less(table["start"], first))
 
     def stalls(self, first: int | None = None) -> pa.Table:
         """Return one row per stored stall, with ``label`` of the critical point it was at (null: a flat region).

@@ -15,6 +15,8 @@ from mnemo_jax.figures import (
     edges,
     escape,
     faithfulness,
+    final_losses,
+    generalisation,
     graph,
     index,
     levels,
@@ -27,6 +29,7 @@ from mnemo_jax.figures import (
     steps,
     style,
     sweep,
+    training,
     tree,
     ways,
 )
@@ -46,6 +49,9 @@ FIGURES: dict[str, Callable[[Record], Figure | None]] = {
     "steps": steps.steps,
     "stalls": stalls.stalls,
     "ways": ways.ways,
+    "training": training.training,
+    "final_losses": final_losses.final_losses,
+    "generalisation": generalisation.generalisation,
 }
 ESCAPE_FIGURES: dict[str, Callable[[Record], Figure | None]] = {"escape": escape.escape}
 SEARCH_FIGURES: dict[str, Callable[[CriticalPoints], Figure | None]] = {

@@ -105,10 +105,11 @@ def _draw(axes: Axes, place: int, row: _Row, total: int) -> None:
     )
     digits = words.decimals(row.share, total) + 1
     told = "  –  ".join(f"{100 * end:.{digits}f}" for end in row.interval) if known else ""
-    _cells(axes, place, row.label, row.loss, f"{100 * row.share:.{digits}f} %", told, INK if row.kind else QUIET)
+    cells(axes, place, row.label, row.loss, f"{100 * row.share:.{digits}f} %", told, INK if row.kind else QUIET)
 
 
-def _cells(axes: Axes, place: float, label: str, loss: str, share: str, interval: str, colour: str) -> None:
+def cells(axes: Axes, place: float, label: str, loss: str, share: str, interval: str, colour: str) -> None:
+    """Write the cells of a row on both sides of the axes: its name and a number, its share and the interval."""
     for text, edge, offset, side in (
         (label, 0, -78, "right"),
         (loss, 0, -8, "right"),
@@ -130,4 +131,4 @@ def _frame(axes: Axes, rows: list[_Row], bounds: bool) -> None:
     axes.xaxis.set_major_formatter(words.percent_ticks())
     axes.set_xlabel("share")
     head = "" if not any(np.isfinite(row.interval).all() for row in rows) else "bounds" if bounds else "95 % interval"
-    _cells(axes, -1, "label", "loss", "share", head, QUIET)
+    cells(axes, -1, "label", "loss", "share", head, QUIET)
