@@ -120,7 +120,7 @@ def curvature(
         if made.whole:
             bound, top = own[0] - error[0], min(top, own[-1] + error[-1])
         else:
-            beyond = _overlooked(left, size)
+            beyond = overlooked(left, size)
             bound, top = own[0] - beyond * (highest - own[0]), min(top, own[-1] + beyond * (own[-1] - lowest))
         if not count and _word(lowest, highest, bound, top, limit) != "undecided":
             break
@@ -158,7 +158,7 @@ def _check(loss: Loss, x: Any, args: tuple[Any, ...]) -> None:
     check_scalar("loss", loss, x, *args)
 
 
-def _overlooked(dim: int, products: int) -> float:
+def overlooked(dim: int, products: int) -> float:
     """Return the part of the spectrum's width that may lie below the lowest Ritz value, but with `CHANCE`."""
     return float((np.log(1.648 * np.sqrt(dim) / CHANCE) / (2 * products - 1)) ** 2)
 

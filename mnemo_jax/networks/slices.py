@@ -1,7 +1,8 @@
 """Slices: the loss on planes through networks, along random directions, three points, or principal components."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +84,32 @@ def _directions(x: Array, root: Array, layers: Layers, number: int, biases: Bias
     def one(point: Array, row: Array, k: Array) -> Array:
         drawn = jax.random.normal(row_key(root, Purpose.START, row, k), point.shape, point.dtype)
         return flat(tuple(scaled(*both) for both in zip(layers(point), layers(drawn), strict=True)))
+
+    each = jax.vmap(one, in_axes=(None, None, 0))
+    return jax.vmap(each, in_axes=(0, 0, None))(x, jnp.arange(len(x)), jnp.arange(number))
+
+
+def array_directions(x: Array, unravel: Callable[[Array], Any] | None, number: int = 2, seed: int = 0) -> Array:
+    """Return random directions ``[n, number, d]`` at points ``x [n, d]``, each array at the norm of the point's own.
+
+    For networks of which it is not known what enters a unit; arrays of norm zero do not move.
+
+    Args:
+        x: the points; a row's directions depend on the seed and its number alone.
+        unravel: from a point to its arrays, only taking them apart; None for one.
+        number: of directions at each.
+        seed: of the random numbers.
+    """
+    return _array_directions(x, jax.random.key(seed), unravel or (lambda point: point), number)
+
+
+@partial(jax.jit, static_argnames=("unravel", "number"))
+def _array_directions(x: Array, root: Array, unravel: Callable[[Array], Any], number: int) -> Array:
+    def one(point: Array, row: Array, k: Array) -> Array:
+        drawn = jax.random.normal(row_key(root, Purpose.START, row, k), point.shape, point.dtype)
+        arrays, again = jax.vjp(unravel, drawn)
+        lengths = jax.tree.map(lambda own, new: new * jnp.linalg.norm(own) / jnp.linalg.norm(new), unravel(point), arrays)
+        return again(lengths)[0]
 
     each = jax.vmap(one, in_axes=(None, None, 0))
     return jax.vmap(each, in_axes=(0, 0, None))(x, jnp.arange(len(x)), jnp.arange(number))
