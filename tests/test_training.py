@@ -407,7 +407,7 @@ def test_lanes_halve_until_they_fit(network, tmp_path, monkeypatch):
 
     monkeypatch.setattr(pipeline, "_begin", tight)
     asked = {"starts": STARTS, "optimizer": BATCHES, "stop": RULES, "recording": mnemo.Recording(catalogue=0)}
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="do not fit into") as told:
         record = surveyed(network, tile=Tile(lanes=16, steps=1, layout="lanes_first"), out=tmp_path, **asked)
     assert tried == [16, 8, 4]
     assert str(told[1].message) == "tile.lanes: 8 lanes do not fit into the device's memory; going on with 4"

@@ -69,9 +69,7 @@ class Extremes(NamedTuple):
         return np.sum(self.values < -self.zero[:, None], axis=1)
 
 
-def extremes(
-    loss: Loss, x: Array, *args: Any, products: int = 64, batch_size: int = BATCH, seed: int = 0
-) -> Extremes:
+def extremes(loss: Loss, x: Array, *args: Any, products: int = 64, batch_size: int = BATCH, seed: int = 0) -> Extremes:
     """Return the outer Ritz values of the Hessian of ``loss(x, *args)`` at each of the points ``x [n, d]``.
 
     Args:
