@@ -38,5 +38,6 @@ class Measure:
 
 
 MEASURES = tuple(
-    Measure(name) for name in ("lane_efficiency", "scaling", "end_to_end", "labelling", "start_up", "memory")
+    Measure(name)
+    for name in ("lane_efficiency", "scaling", "end_to_end", "labelling", "start_up", "memory", "training")
 )
