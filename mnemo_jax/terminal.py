@@ -146,19 +146,20 @@ ADVICE = {
 def notes(record: Record) -> list[str]:
     """Return what else a reader must know, a sentence each."""
     summary, unseen = record.summary, record.summary["unseen"]
+    judged = bool(record.config["record"]["catalogue"])
     lines = [advice for name, advice in ADVICE.items() if summary["outcomes"].get(name, 0) > MOST * summary["starts"]]
     most = record.config["starts"].get("count", 0)
     if summary["starts"] < most:
         lines.append(f"Ended after {summary['starts']:,} of at most {most:,} starts, as sure as `until` asks.")
-    if unseen["mass"] is None:
+    if unseen["mass"] is None and judged:
         lines.append(f"Unseen points: no estimate, since {unseen['reason']}.")
-    elif record.shares.count.sum():
+    elif unseen["mass"] is not None and record.shares.count.sum():
         low, high = unseen["interval"]
         lines.append(
             f"Unseen points: the next start reaches a new one with probability {percent(unseen['mass'])} % "
             f"({percent(low)} to {percent(high)} %); at least {unseen['minima_estimate']:,.0f} minima can be reached."
         )
-    if summary["unlabelled"] and record.config["record"]["catalogue"]:
+    if summary["unlabelled"] and judged:
         lines.append(f"{summary['unlabelled']:,} descents stopped where the polish found no critical point nearby.")
     if summary["uncatalogued"]:
         lines.append(f"{summary['uncatalogued']:,} starts reached points beyond the catalogue's size: uncatalogued.")
@@ -173,8 +174,7 @@ def notes(record: Record) -> list[str]:
     if "not_separated" in families:
         lines.append("A family not separated is one row: points of equal loss and nullity that may be several.")
     lines += balanced(summary.get("balance"))
-    lines.append(f"Intervals: {summary['interval_meaning']}.")
-    return lines
+    return [*lines, f"Intervals: {summary['interval_meaning']}."] if judged else lines
 
 
 def balanced(balance: Mapping[str, Any] | None) -> list[str]:

@@ -14,9 +14,9 @@ def trained(summary: Mapping[str, Any]) -> str:
     """Return in half a sentence how well the data held out, or else those trained on, are known at the end."""
     measures = summary["measures"]
     ends = [name for name in measures if not name.startswith(tuple(prefix for prefix in COLUMNS.values() if prefix))]
-    told = next((name for name in reversed(ends) if name.endswith("accuracy")), ends[-1])
-    low, middle, high = (_number(told, measures[told][key]) for key in ("low", "median", "high"))
-    return f"{told.replace('_', ' ')} {middle} at the end, {low} to {high} for nine in ten"
+    last = next((name for name in reversed(ends) if name.endswith("accuracy")), ends[-1])
+    low, middle, high = (told(last, measures[last][key]) for key in ("low", "median", "high"))
+    return f"{last.replace('_', ' ')} {middle} at the end, {low} to {high} for nine in ten"
 
 
 def measures_table(summary: Mapping[str, Any], stop: Mapping[str, Any]) -> Table:
@@ -53,10 +53,11 @@ def measures_table(summary: Mapping[str, Any], stop: Mapping[str, Any]) -> Table
 def _cell(name: str, numbers: Mapping[str, Any]) -> str:
     if not numbers["number"]:
         return ""
-    return f"{_number(name, numbers['median'])} ({_number(name, numbers['low'])} – {_number(name, numbers['high'])})"
+    return f"{told(name, numbers['median'])} ({told(name, numbers['low'])} – {told(name, numbers['high'])})"
 
 
-def _number(name: str, value: float) -> str:
+def told(name: str, value: float) -> str:
+    """Return a measure's value, an accuracy as per cent."""
     if name.endswith("accuracy"):
         return f"{100 * value:.2f} %"
     return f"{value:,.0f}" if name == "step" else f"{value:.4g}"

@@ -95,6 +95,7 @@ def _levels(loss: np.ndarray, at: np.ndarray) -> list[np.ndarray]:
     if not len(place):
         return []
     width = WINDOW * (float(np.diff(extent(place))[0]))
+    largest = float(np.abs(loss).max())
     left = np.ones(len(place), bool)
     levels: list[np.ndarray] = []
     least = max(FEW, int(np.ceil(PART * len(loss))))
@@ -107,9 +108,15 @@ def _levels(loss: np.ndarray, at: np.ndarray) -> list[np.ndarray]:
         if len(inside) < least:
             break
         left[inside] = False
-        if high - low <= TIGHT * width:
+        if high - low <= TIGHT * width and _one(loss[order[inside]], largest):
             levels.append(order[inside])
     return levels
+
+
+def _one(loss: np.ndarray, largest: float) -> bool:
+    """Whether losses near zero are zero, against the largest, or of one size: on a linear axis all look alike."""
+    low, high = np.quantile(np.abs(loss), [0.1, 0.9])
+    return bool(high <= max(ZERO * largest, 2 * low))
 
 
 def extent(place: np.ndarray) -> tuple[float, float]:

@@ -109,7 +109,7 @@ def note(record: Record, found: Generalisation) -> str:
     told = words.several(total, "start")
     told += f", the first {found.read:,} of which are read" if found.read < total else ""
     told += f"; {lost:,} without finite numbers are left out" if lost else ""
-    told += ", a mark each" if len(found.train) <= MARKS else ", darker where there are more"
+    told += ", a mark each" if len(found.train) <= MARKS else ", coloured by how many lie in a cell"
     return f"{told}. {told_rho(found)}. Strips: how the starts spread along each axis."
 
 

@@ -1,5 +1,7 @@
 """Training: what was measured on each part of the data along the descents, single runs, median and band."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -28,7 +30,13 @@ def training(record: Record) -> Figure | None:
     if found is None:
         return None
     rows, columns = len(found.measures), len(found.parts)
-    figure = page(record, "training", note(record, found), max(6.0, 1.4 + 2.7 * columns), 1.35 + 1.95 * rows)
+    figure = page(
+        record,
+        "training",
+        note(record, found, len(sampled(found)), found.measures),
+        max(6.0, 1.4 + 2.7 * columns),
+        1.35 + 1.95 * rows,
+    )
     grid = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
     best = looks.best_step(record)
     for m, row in enumerate(grid):
@@ -45,17 +53,16 @@ def training(record: Record) -> Figure | None:
     return figure
 
 
-def note(record: Record, found: Looks) -> str:
-    """Return how many starts are drawn and what the median and the mark mean."""
+def note(record: Record, found: Looks, shown: int, measures: Sequence[str]) -> str:
+    """Return how many starts there are, that ``shown`` are drawn, and what is to be known of the measures drawn."""
     count, total = found.values.shape[2], record.summary["starts"]
-    shown = len(sampled(found))
     told = f"{words.several(total, 'start')}"
     told += f", the first {count:,} of which are read" if count < total else ""
     told += f"; {shown:,} of them are drawn as lines" if shown < count else ", a line each"
     told += f". Median and 5 – 95 % are over {'all' if count == total else 'these'} starts"
     early = int(np.sum(found.ended < found.step[-1]))
     told += f"; {early:,} ended earlier and count with their last value from there on" if early else ""
-    if not looks.late(found) and not all(measure.endswith(LOSSES) for measure in found.measures):
+    if not looks.late(found) and not all(measure.endswith(LOSSES) for measure in measures):
         told += ". Axes of accuracies hold the band from a tenth of the steps on"
     best = looks.best_step(record)
     told += f". The median start had its best {best[1]} at step {best[0]:,.0f}" if best else ""

@@ -1,6 +1,7 @@
 """A chart: a figure of plotly's with what it shows in words and its numbers, as a page draws it."""
 
 import html
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,6 +81,14 @@ def lines(words: str, most: int = 30) -> str:
     """
     wraps = [textwrap.wrap(words, width, break_long_words=False) for width in range(1, most + 1)]
     return "<br>".join(map(text, next(wrap for wrap in wraps if len(wrap) == len(wraps[-1]))))
+
+
+def log_axis(low: float, high: float) -> dict[str, Any]:
+    """Return the ticks of a logarithmic axis from ``low`` to ``high``: 1, 2, 5 over few decades, powers over many."""
+    decades = math.log10(high / low)
+    if decades < 2.5:
+        return {"type": "log", "dtick": "D2", "tickformat": "~r"}
+    return {"type": "log", "dtick": max(1, math.ceil(decades / 8))}
 
 
 def digits(values: Any, number: int = 6) -> list[Any]:

@@ -10,7 +10,7 @@ from mnemo_jax.errors import MnemoError
 from mnemo_jax.figures.style import Results
 from mnemo_jax.finish import DURATIONS
 from mnemo_jax.record import Record
-from mnemo_jax.report import basins, catalogue, landscape, projection, shares, stalls, steps, verdict
+from mnemo_jax.report import basins, catalogue, ends, landscape, projection, shares, stalls, steps, training, verdict
 from mnemo_jax.report.chart import Chart
 from mnemo_jax.report.page import render
 from mnemo_jax.stall_report import notes as stall_notes
@@ -29,6 +29,11 @@ def run_page(record: Record) -> str:
         notes=notes(record),
         maps=maps,
         trouble=trouble,
+        judged=verdict.judged(record),
+        training=training.training(record),
+        ends=some(ends.final_losses(record), ends.generalisation(record)),
+        measures=training.measures(record),
+        levels=ends.levels(record),
         shares=some(shares.shares(record), shares.levels(record)),
         catalogue=catalogue.catalogue(record),
         outcomes=catalogue.outcomes(record.outcomes, record.summary["starts"], "starts"),
