@@ -33,6 +33,7 @@ from mnemo_jax.record import Record
 from mnemo_jax.spectrum import curvature, density
 from mnemo_jax.stability import critical_rate
 from mnemo_jax.starts import drawer
+from mnemo_jax.types import Outcome
 
 FILE = "networks.json"
 SAME = 1e-3  # of the median norm of the networks, a distance up to which two are one
@@ -46,7 +47,7 @@ PROBES = 8
 STEPS = 500  # of the optimisation of a curve
 POINTS = 51  # on each way between two networks
 TOGETHER = 2  # ways at once
-GRID = 31  # places along each axis of a slice
+GRID = 41  # places along each axis of a slice
 MARGIN = 0.25  # of a path's extent around it
 WAYS = ("straight", "matched", "curve", "matched_curve")
 
@@ -83,7 +84,7 @@ def networks_of(
     starts: int = 100,
     points: int = 4,
     pairs: int = 10,
-    report: Callable[[str], None] = lambda stage: None,
+    report: Callable[[str], Any] = str,
 ) -> dict[str, Any]:
     """Return what there is to say of the ends of a run's first ``starts`` starts, as plain values that are strict JSON.
 
@@ -120,7 +121,16 @@ def networks_of(
         told["barriers"] = _barriers(ends, pairs, plan.seed)
         report("slices")
         told["slices"] = _slices(ends, _paths(record), plan.seed)
-    return store.strict(jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, Array) else leaf, told))
+    return store.strict(_plain(told))
+
+
+def _plain(value: Any) -> Any:
+    """Return the value with the arrays of devices as numpy's; a tree's own map would sort its keys."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return np.asarray(value) if isinstance(value, Array) else value
 
 
 def write(record: Record, told: Mapping[str, Any]) -> None:
@@ -129,19 +139,21 @@ def write(record: Record, told: Mapping[str, Any]) -> None:
 
 
 def _ends(record: Record, plan: Plan, number: int) -> Ends:
-    """Return the networks of the first so many starts whose ends are finite."""
+    """Return the networks of the first so many starts that neither escaped nor ended at no number."""
     landscape = plan.landscape
     layers, activation = layers_of(landscape)
     if layers is None and landscape.unravel is None and not landscape.data:
         raise UserError(f"{record.path}: its loss, {landscape.name}, is no network: it has neither arrays nor data")
     if not record.config["record"]["endpoints"]:
         raise UserError(f"{record.path}: kept no end points; run its config again with record.endpoints = true")
-    x = store.matrix(record.starts("x", first=number)["x"]).astype(np.float64)
+    table = record.starts("x", "outcome", first=number)
+    x, outcome = store.matrix(table["x"]).astype(np.float64), np.array(table["outcome"].to_pylist())
     loss, args = loss_of(landscape, jnp.float64)
     value = np.asarray(values(jnp.asarray(x), args, loss=loss))
-    rows = np.flatnonzero(np.isfinite(x).all(axis=1) & np.isfinite(value))
+    ended = (outcome != Outcome.ESCAPED.word) & (outcome != Outcome.NON_FINITE.word)
+    rows = np.flatnonzero(ended & np.isfinite(x).all(axis=1) & np.isfinite(value))
     if not len(rows):
-        raise UserError(f"{record.path}: none of its first {len(x):,} starts has a finite end")
+        raise UserError(f"{record.path}: all of its first {len(x):,} starts escaped or ended at no number")
     precision = record.config["precision"]
     first = drawer(plan.starts, landscape, plan.seed)(0, len(x)).astype(precision).astype(jnp.float64)
     return Ends(
@@ -395,7 +407,7 @@ def _slices(ends: Ends, paths: list[np.ndarray], seed: int) -> dict[str, Any]:
         axes = directions(x, ends.layers, seed=seed)[0]
     else:
         axes = array_directions(x, ends.landscape.unravel, seed=seed)[0]
-    s = np.linspace(-1, 1, GRID)
+    s = jnp.linspace(-1, 1, GRID)
     around = slice_of(ends.loss, Plane(x[0], axes), s, s, ends.args, batch_size=TOGETHER * POINTS)
     told: dict[str, Any] = {
         "around": {"start": ends.start[0], "by_unit": ends.layers is not None, "s": s, "t": s, "loss": around},
@@ -411,6 +423,6 @@ def _principal(ends: Ends, path: np.ndarray) -> dict[str, Any]:
     found = principal(jnp.asarray(path, jnp.float64))
     low, high = found.places.min(axis=0), found.places.max(axis=0)
     room = MARGIN * np.maximum(high - low, 1e-9 * np.max(high - low))
-    s, t = (np.linspace(low[k] - room[k], high[k] + room[k], GRID) for k in (0, 1))
+    s, t = (jnp.linspace(low[k] - room[k], high[k] + room[k], GRID) for k in (0, 1))
     loss = slice_of(ends.loss, found.plane, s, t, ends.args, batch_size=TOGETHER * POINTS)
     return {"s": s, "t": t, "loss": loss, "share": found.share, "places": found.places}

@@ -108,7 +108,9 @@ def _array_directions(x: Array, root: Array, unravel: Callable[[Array], Any], nu
     def one(point: Array, row: Array, k: Array) -> Array:
         drawn = jax.random.normal(row_key(root, Purpose.START, row, k), point.shape, point.dtype)
         arrays, again = jax.vjp(unravel, drawn)
-        lengths = jax.tree.map(lambda own, new: new * jnp.linalg.norm(own) / jnp.linalg.norm(new), unravel(point), arrays)
+        lengths = jax.tree.map(
+            lambda own, new: new * jnp.linalg.norm(own) / jnp.linalg.norm(new), unravel(point), arrays
+        )
         return again(lengths)[0]
 
     each = jax.vmap(one, in_axes=(None, None, 0))
