@@ -36,6 +36,7 @@ from mnemo_jax.starts import drawer
 from mnemo_jax.types import Outcome
 
 FILE = "networks.json"
+AGREE = 1e-4  # of a loss, up to which it is what it was in the run
 SAME = 1e-3  # of the median norm of the networks, a distance up to which two are one
 LISTED = 20  # distinct ends listed, those of lowest loss
 LARGE = 20  # largest eigenvalues listed
@@ -146,7 +147,7 @@ def _ends(record: Record, plan: Plan, number: int) -> Ends:
         raise UserError(f"{record.path}: its loss, {landscape.name}, is no network: it has neither arrays nor data")
     if not record.config["record"]["endpoints"]:
         raise UserError(f"{record.path}: kept no end points; run its config again with record.endpoints = true")
-    table = record.starts("x", "outcome", first=number)
+    table = record.starts("x", "loss", "outcome", first=number)
     x, outcome = store.matrix(table["x"]).astype(np.float64), np.array(table["outcome"].to_pylist())
     loss, args = loss_of(landscape, jnp.float64)
     value = np.asarray(values(jnp.asarray(x), args, loss=loss))
@@ -154,6 +155,8 @@ def _ends(record: Record, plan: Plan, number: int) -> Ends:
     rows = np.flatnonzero(ended & np.isfinite(x).all(axis=1) & np.isfinite(value))
     if not len(rows):
         raise UserError(f"{record.path}: all of its first {len(x):,} starts escaped or ended at no number")
+    if not np.allclose(value[rows], table["loss"].to_numpy()[rows], rtol=AGREE, atol=AGREE * np.ptp(value[rows])):
+        raise UserError(f"{record.path}: its loss or its data have changed since the run; run its config again")
     precision = record.config["precision"]
     first = drawer(plan.starts, landscape, plan.seed)(0, len(x)).astype(precision).astype(jnp.float64)
     return Ends(
