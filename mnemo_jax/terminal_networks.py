@@ -205,7 +205,7 @@ def _sharpness(told: Told) -> Table | None:
         if limit is not None:
             cells = [_number(limit[-1]), f"{np.median(late / limit[len(highest) // 2 :]):.3g}"]
         table.add_row(
-            f"{row['path']}",
+            f"{row['start']:,}",
             f"{len(steps)}",
             _number(highest[0]),
             _number(highest[top]),

@@ -1,6 +1,7 @@
 """Curvature of many networks against dense eigenvalues, gradients by array, and the command that looks at a run's."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mnemo_jax import cli, config, losses, pipeline, run_networks, store, terminal_networks
+from mnemo_jax import cli, config, losses, pipeline, run_networks, store, terminal_networks, trained, trained_between
 from mnemo_jax.calculus import Arrays, Loss, from_pytree, loss_of
 from mnemo_jax.errors import UserError
 from mnemo_jax.figures import draw_networks
@@ -18,7 +19,10 @@ from mnemo_jax.networks.curvature import Extremes, extremes, lanczos, looks_of, 
 from mnemo_jax.networks.gradients import gradient_norms, names
 from mnemo_jax.networks.slices import array_directions
 from mnemo_jax.optimizers import Optimizer, Schedule
-from mnemo_jax.run_networks import full_batch, layers_of, limit, networks_of, pairs_of
+from mnemo_jax.run_networks import networks_of
+from mnemo_jax.trained import layers_of
+from mnemo_jax.trained_between import pairs_of
+from mnemo_jax.trained_curvature import full_batch, limit
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
 LAYERS = Layers(widths=(4, 6, 2))
@@ -215,7 +219,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def told(run):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_networks, "STEPS", 40)
+        patch.setattr(trained_between, "STEPS", 40)
         found = networks_of(run, 12, 2, 3)
     run_networks.write(run, found)
     return found
@@ -232,12 +236,14 @@ def test_what_is_told_of_a_run_is_so(run, told):
     np.testing.assert_allclose([row["loss"] for row in told["distinct"]["minima"]], losses_[::2], rtol=1e-6)
     x = store.matrix(run.starts("x")["x"])
     loss, args = loss_of(losses.build("mlp", {"hidden": [2], "activation": "tanh", "ridge": 0.01}), jnp.float64)
+    slope = jax.jit(jax.grad(lambda y: loss(y, args)))
+    hessian = jax.jit(jax.jacfwd(slope))
     for row in told["curvature"]["ends"]:
-        dense = np.linalg.eigvalsh(jax.hessian(lambda y: loss(y, args))(jnp.asarray(x[row["start"]])))
+        dense = np.linalg.eigvalsh(hessian(x[row["start"]]))
         np.testing.assert_allclose(row["largest"], dense[::-1], atol=1e-9)
         assert row["negative"] == np.sum(dense < -row["zero"])
         assert row["decided"]
-        assert row["gradient"] == pytest.approx(np.linalg.norm(jax.grad(loss)(jnp.asarray(x[row["start"]]), args)))
+        assert row["gradient"] == pytest.approx(np.linalg.norm(slope(x[row["start"]])))
     assert told["curvature"]["limit"] == pytest.approx([2 / 0.3])
     assert [row["step"][-1] for row in told["sharpness"]] == [600, 600]
     assert told["sharpness"][1]["highest"][-1] == pytest.approx(told["curvature"]["ends"][1]["highest"], rel=1e-5)
@@ -251,9 +257,9 @@ def test_barriers_and_slices_begin_at_the_ends(run, told):
     loss = run.starts("loss")["loss"].to_numpy()
     for way in found["losses"]["loss"].values():
         np.testing.assert_allclose(np.array(way["loss"])[:, [0, -1]], loss[:6].reshape(3, 2), rtol=1e-6)
-    assert list(found["losses"]["loss"]) == list(run_networks.WAYS)
+    assert list(found["losses"]["loss"]) == list(trained_between.WAYS)
     assert np.all(np.array(found["distance"]["after"]) <= np.array(found["distance"]["before"]) + 1e-12)
-    middle = run_networks.GRID // 2
+    middle = trained_between.GRID // 2
     assert told["slices"]["around"]["loss"][middle][middle] == pytest.approx(loss[0], rel=1e-6)
     assert np.shape(told["slices"]["principal"]["places"]) == (13, 2)
 
@@ -269,27 +275,23 @@ def test_tables_fit_and_tell_each_subject(run, told, capsys, monkeypatch):
     assert "Each network has 8 exact copies by exchanging units and turning their signs" in text
 
 
-def test_every_figure_is_drawn_and_none_without_the_file(run, told, tmp_path):
-    drawn = draw_networks(run, tmp_path)
-    assert {path.stem for path in drawn} == {"barriers", "slice", "principal", "sharpness", "density"}
-    nothing = SimpleNamespace(path=tmp_path / "none", summary=run.summary)
-    assert draw_networks(nothing, tmp_path) == []
-
-
 def test_the_command_writes_prints_and_draws(run, told, monkeypatch, capsys):
+    (run.path / "networks.json").unlink()
+    assert draw_networks(run) == []  # without the file
     monkeypatch.setattr(cli, "_start_jax", lambda devices: "cpu")
     monkeypatch.setattr(run_networks, "networks_of", lambda record, *numbers, report: told | {"asked": numbers})
-    (run.path / "networks.json").unlink()
     cli.networks(run.path, json_=True, starts=5, curvature=1, pairs=2)
     printed = json.loads(capsys.readouterr().out)
     assert printed["asked"] == [5, 1, 2]
-    assert len(printed["figures"]) == 10
+    drawn = {Path(name).stem for name in printed["figures"]}
+    assert drawn == {"barriers", "slice", "principal", "sharpness", "density"}
     assert store.read_json(run.path / "networks.json") == {k: v for k, v in printed.items() if k != "figures"}
 
 
 def test_arrays_whose_units_are_not_known_are_told_the_rest(run, monkeypatch, capsys):
-    monkeypatch.setattr(run_networks, "layers_of", lambda landscape: (None, "linear"))
-    monkeypatch.setattr(run_networks, "STEPS", 40)
+    monkeypatch.setattr(trained, "layers_of", lambda landscape: (None, "linear"))
+    monkeypatch.setattr(run_networks, "_paths", lambda record: {})
+    monkeypatch.setattr(trained_between, "STEPS", 40)
     told = networks_of(run, 3, 0, 1)
     assert told["network"] is told["layers"] is told["distinct"] is told["density"] is None
     assert list(told["barriers"]["losses"]["loss"]) == ["straight", "curve"]
@@ -315,4 +317,4 @@ def test_runs_that_cannot_be_looked_at_are_told_why(run, tmp_path):
         networks_of(SimpleNamespace(path=tmp_path / "none", config={}, provenance=run.provenance))
     plan = SimpleNamespace(landscape=losses.build("himmelblau"))
     with pytest.raises(UserError, match="its loss, himmelblau, is no network"):
-        run_networks._ends(SimpleNamespace(path=tmp_path), plan, 5)
+        trained.ends_of(SimpleNamespace(path=tmp_path), plan, 5)

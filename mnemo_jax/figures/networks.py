@@ -16,7 +16,8 @@ from mnemo_jax.figures.slices import slice_
 from mnemo_jax.figures.style import INK, KIND_COLOURS, QUIET, page, styled
 from mnemo_jax.networks.barriers import Barriers
 from mnemo_jax.record import Record
-from mnemo_jax.run_networks import FILE, WAYS
+from mnemo_jax.run_networks import FILE
+from mnemo_jax.trained_between import WAYS
 
 WIDE = 30.0  # ratio of the highest to the lowest loss of a slice from which its levels are those of a logarithmic scale
 FAINT_PART = 0.05  # of what one eigenvalue's peak has, down to which densities are drawn
@@ -78,7 +79,7 @@ def _principal(record: Record, told: Told) -> Figure | None:
         "points": places[-1:],
         "names": ["end"],
     }
-    return _slice(record, part, "the loss on the plane of the first kept path", **drawn)
+    return _slice(record, part, f"the loss on the plane of the path of start {part['start']}", **drawn)
 
 
 def _slice(record: Record, part: Told, subject: str, **drawn: Any) -> Figure:
@@ -103,7 +104,7 @@ def _sharpness(record: Record, told: list[Told]) -> Figure:
     for row, colour in zip(told, PALETTE, strict=False):
         axes.plot(
             row["step"], row["highest"], color=colour, marker="o", markersize=2.6, linewidth=1.2,
-            label=f"start {row['path']}", gid="sharpness", zorder=3,
+            label=f"start {row['start']}", gid="sharpness", zorder=3,
         )  # fmt: skip
     _from_zero(axes, told)
     axes.set_xlabel("step")

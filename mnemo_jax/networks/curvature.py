@@ -20,7 +20,8 @@ from mnemo_jax.keys import Purpose
 from mnemo_jax.networks.curves import Loss, row_key
 from mnemo_jax.spectrum import overlooked
 
-BATCH = 16  # points at once, unless said
+BATCH = 16  # points at once at most, unless said
+ROOM = 1 << 25  # numbers that their vectors hold together at most, unless said
 NEW = 32.0  # times sqrt(d) eps of the largest entry so far: what is left of a product above it is no mere rounding
 CLEAR = 2.0  # ratio of eigenvalues next to each other from which a gap sets the larger ones apart
 ALONE = 1.25  # and by how much it is wider than any other gap
@@ -78,7 +79,8 @@ def extremes(loss: Loss, x: Array, *args: Any, products: int = 64, batch_size: i
         x: where; their precision is that of the products. The signs of small eigenvalues want float64.
         args: further arguments of the loss, such as data.
         products: of each Hessian with a vector; all eigenvalues are there from ``d`` on.
-        batch_size: points at once, which bounds memory: each holds ``products`` vectors.
+        batch_size: points at once, which bounds memory: each holds ``products`` vectors. None takes up to 16 whose
+            vectors hold 32 million numbers together.
         seed: of the random vectors; with the point's row it makes its own.
 
     Raises:
@@ -86,10 +88,12 @@ def extremes(loss: Loss, x: Array, *args: Any, products: int = 64, batch_size: i
     """
     if x.ndim != 2 or not x.size:
         raise UserError(f"x: must be [n, d], n and d above 0, got {list(x.shape)}")
-    if products < 1 or batch_size < 1:
+    if products < 1 or (batch_size is not None and batch_size < 1):
         raise UserError(f"products: they and batch_size must be 1 or more, got {products} and {batch_size}")
     number, dim = x.shape
-    size, batch = min(products, dim), -(-number // -(-number // batch_size))
+    size = min(products, dim)
+    most = batch_size or int(np.clip(ROOM // (size * dim), 1, BATCH))
+    batch = -(-number // -(-number // most))
     rows = np.minimum(np.arange(-(-number // batch) * batch), number - 1)  # the last batch is filled up
     made = _tridiagonals(x[rows], jnp.asarray(rows), jax.random.key(seed), args, loss=loss, size=size, batch=batch)
     diagonal, beside = (np.asarray(part, np.float64)[:number] for part in made)
