@@ -376,6 +376,36 @@ def boundary(
 
 @app.command()
 @guarded
+def networks(
+    run: Run,
+    json_: Json = False,
+    starts: Annotated[int, typer.Option(help="Ends looked at, those of the first starts.", min=1)] = 100,
+    curvature: Annotated[int, typer.Option(help="Ends whose curvature is computed.", min=0)] = 4,
+    pairs: Annotated[int, typer.Option(help="Pairs of ends between which barriers are looked for.", min=0)] = 10,
+) -> None:
+    """Look at a run's trained networks. Gradients, units, distinct ends, curvature, barriers, sharpness."""
+    from mnemo_jax.record import load
+
+    record = load(run)
+    _start_jax(1)
+    from mnemo_jax.figures import draw_networks
+    from mnemo_jax.run_networks import networks_of, write
+    from mnemo_jax.terminal import err
+
+    with err.status("reading") as status:
+        told = networks_of(record, starts, curvature, pairs, report=status.update)
+        write(record, told)
+        paths = draw_networks(record)
+    if json_:
+        _print(told | {"figures": [str(path) for path in paths]})
+    else:
+        from mnemo_jax import terminal_networks
+
+        terminal_networks.show(record.summary["name"], told, paths)
+
+
+@app.command()
+@guarded
 def query(
     sql: Annotated[
         str, typer.Argument(help="SQL over views such as starts, catalogue and searches.", show_default=False)

@@ -21,6 +21,7 @@ from mnemo_jax.figures import (
     index,
     levels,
     line,
+    networks,
     plane,
     points,
     shares,
@@ -52,6 +53,7 @@ FIGURES: dict[str, Callable[[Record], Figure | None]] = {
     "training": training.training,
     "final_losses": final_losses.final_losses,
     "generalisation": generalisation.generalisation,
+    **networks.FIGURES,
 }
 ESCAPE_FIGURES: dict[str, Callable[[Record], Figure | None]] = {"escape": escape.escape}
 SEARCH_FIGURES: dict[str, Callable[[CriticalPoints], Figure | None]] = {
@@ -116,6 +118,17 @@ def draw_boundary(record: Record, found: Boundary, folder: Path | None = None) -
     """
     made = {name: FIGURES[name](record) for name in ("boundary", "uncertain")} | {"edges": edges.edges(record, found)}
     return _saved(made.items(), record.path / "figures" if folder is None else folder)
+
+
+def draw_networks(record: Record, folder: Path | None = None) -> list[Path]:
+    """Draw the figures of a run's trained networks, as SVG and PNG, and return the files.
+
+    Args:
+        record: the run, beside which `run_networks.write` has written what was found.
+        folder: where the files go; the folder ``figures`` of the record when None.
+    """
+    made = ((name, figure_of(record)) for name, figure_of in networks.FIGURES.items())
+    return _saved(made, record.path / "figures" if folder is None else folder)
 
 
 def _saved(made: Iterable[tuple[str, Figure | None]], folder: Path) -> list[Path]:

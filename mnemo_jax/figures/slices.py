@@ -40,6 +40,7 @@ def slice_(
     paths: Sequence[np.ndarray] = (),
     share: np.ndarray | None = None,
     subject: str = "a slice of the loss",
+    about: str = "",
     log: bool = False,
 ) -> Figure:
     """Draw the loss on a plane as filled contours, with marked points and paths.
@@ -54,6 +55,7 @@ def slice_(
         paths: places ``[steps, 2]`` of descents, from start to end.
         share: part of the variance along each axis ``[2]``, where they are principal components.
         subject: what the slice is.
+        about: what else is to be said of it, before the rest of the note.
         log: whether levels are those of a logarithmic scale; losses not above zero are then grey.
     """
     s, t = np.asarray(s), np.asarray(t)
@@ -61,7 +63,7 @@ def slice_(
     norm = _powers(shown.compressed()) if log else heights(shown.compressed())
     points = np.empty((0, 2)) if points is None else np.asarray(points)
     ratio = float(np.clip(np.ptp(t) / np.ptp(s), 0.5, 1.6))
-    note = _note(points, s, t, share is not None)
+    note = " ".join(filter(None, (about, _note(points, s, t, share is not None))))
     figure = page_named(name, subject, note, 6.6, 1.8 + 4.4 * ratio, layout="compressed")
     axes = figure.add_subplot()
     axes.set_aspect(ratio * np.ptp(s) / np.ptp(t))
@@ -105,11 +107,12 @@ def _powers(loss: np.ndarray) -> BoundaryNorm:
 
 def _axis_names(axes: Axes, share: np.ndarray | None) -> None:
     """Name the axes, with their shares of the variance where they are known."""
-    for label, order, row in ((axes.set_xlabel, "first", 0), (axes.set_ylabel, "second", 1)):
+    # A line of its own for the share keeps the upright name inside of low figures.
+    for label, order, row, gap in ((axes.set_xlabel, "first", 0, " "), (axes.set_ylabel, "second", 1, "\n")):
         if share is None:
             label(f"along the {order} direction")
         else:
-            label(f"{order} principal component, {100 * float(share[row]):.3g} % of the variance")
+            label(f"{order} principal component,{gap}{100 * float(share[row]):.3g} % of the variance")
 
 
 def _paths(axes: Axes, paths: Sequence[np.ndarray]) -> list[Artist]:

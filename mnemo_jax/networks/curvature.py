@@ -20,10 +20,12 @@ from mnemo_jax.keys import Purpose
 from mnemo_jax.networks.curves import Loss, row_key
 from mnemo_jax.spectrum import overlooked
 
-BATCH = 16  # points at once, unless said
+BATCH = 16  # points at once at most, unless said
+ROOM = 1 << 25  # numbers that their vectors hold together at most, unless said
 NEW = 32.0  # times sqrt(d) eps of the largest entry so far: what is left of a product above it is no mere rounding
 CLEAR = 2.0  # ratio of eigenvalues next to each other from which a gap sets the larger ones apart
 ALONE = 1.25  # and by how much it is wider than any other gap
+FEW = 0.25  # of the Ritz values, that those set apart are at most
 SURE = 0.05  # of its Ritz value, a residual up to which it counts as an eigenvalue
 
 
@@ -77,7 +79,8 @@ def extremes(loss: Loss, x: Array, *args: Any, products: int = 64, batch_size: i
         x: where; their precision is that of the products. The signs of small eigenvalues want float64.
         args: further arguments of the loss, such as data.
         products: of each Hessian with a vector; all eigenvalues are there from ``d`` on.
-        batch_size: points at once, which bounds memory: each holds ``products`` vectors.
+        batch_size: points at once, which bounds memory: each holds ``products`` vectors. None takes up to 16 whose
+            vectors hold 32 million numbers together.
         seed: of the random vectors; with the point's row it makes its own.
 
     Raises:
@@ -85,13 +88,16 @@ def extremes(loss: Loss, x: Array, *args: Any, products: int = 64, batch_size: i
     """
     if x.ndim != 2 or not x.size:
         raise UserError(f"x: must be [n, d], n and d above 0, got {list(x.shape)}")
-    if products < 1 or batch_size < 1:
+    if products < 1 or (batch_size is not None and batch_size < 1):
         raise UserError(f"products: they and batch_size must be 1 or more, got {products} and {batch_size}")
     number, dim = x.shape
-    size, batch = min(products, dim), -(-number // -(-number // batch_size))
+    size = min(products, dim)
+    most = batch_size or int(np.clip(ROOM // (size * dim), 1, BATCH))
+    batch = -(-number // -(-number // most))
     rows = np.minimum(np.arange(-(-number // batch) * batch), number - 1)  # the last batch is filled up
     made = _tridiagonals(x[rows], jnp.asarray(rows), jax.random.key(seed), args, loss=loss, size=size, batch=batch)
-    return _ritz(*(np.asarray(part, np.float64)[:number] for part in made), dim, float(jnp.finfo(x.dtype).eps))
+    diagonal, beside = (np.asarray(part, np.float64)[:number] for part in made)
+    return _ritz(diagonal, beside, dim, float(jnp.finfo(x.dtype).eps))
 
 
 @partial(jax.jit, static_argnames=("loss", "size", "batch"))
@@ -185,7 +191,7 @@ def outliers(found: Extremes) -> np.ndarray:
 
     Classifiers have about as many as classes (Sagun et al. 2018, arXiv:1706.04454; Papyan 2018, arXiv:1811.07062). The
     gap is the widest ratio of positive eigenvalues next to each other among those that have converged; it is clear
-    when it is at least ``CLEAR``, and ``ALONE`` times any other.
+    when it is at least ``CLEAR``, ``ALONE`` times any other, and leaves only ``FEW`` of the Ritz values above.
     """
     number = np.zeros(len(found.values), np.int64)
     for row, (values, errors) in enumerate(zip(found.values[:, ::-1], found.residuals[:, ::-1], strict=True)):
@@ -195,8 +201,9 @@ def outliers(found: Extremes) -> np.ndarray:
             continue
         ratios = values[: last - 1] / values[1:last]
         second, first = np.sort(ratios)[-2:]
-        if first >= max(CLEAR, ALONE * second):
-            number[row] = int(np.argmax(ratios)) + 1
+        apart = int(np.argmax(ratios)) + 1
+        if first >= max(CLEAR, ALONE * second) and apart <= FEW * len(values):
+            number[row] = apart
     return number
 
 
@@ -215,7 +222,7 @@ class Looks(NamedTuple):
 
 
 def looks_of(paths: Sequence[np.ndarray], every: int = 1, most: int = 40) -> Looks:
-    """Return at most ``most`` points of each path ``[looks, d]``, evenly spaced, its first and last among them.
+    """Return at most ``most`` points of each path ``[looks, d]``, as many looks apart, its first and last among them.
 
     Args:
         paths: the points at each look.
@@ -227,7 +234,8 @@ def looks_of(paths: Sequence[np.ndarray], every: int = 1, most: int = 40) -> Loo
     """
     if not len(paths) or most < 2:
         raise UserError(f"most: must be 2 or more, of one path or more, got {most} of {len(paths)}")
-    rows = [np.unique(np.round(np.linspace(0, len(path) - 1, min(most, len(path)))).astype(int)) for path in paths]
+    strides = [max(-(-(len(path) - 1) // (most - 1)), 1) for path in paths]
+    rows = [np.append(np.arange(0, len(p) - 1, stride), len(p) - 1) for p, stride in zip(paths, strides, strict=True)]
     path = np.repeat(np.arange(len(paths)), [len(row) for row in rows])
     x = np.concatenate([path_[row] for path_, row in zip(paths, rows, strict=True)])
     return Looks(path, np.concatenate(rows) * every, x)
