@@ -81,11 +81,11 @@ def ends_of(record: Record, plan: Plan, number: int) -> Ends:
 
 def layers_of(landscape: Landscape) -> tuple[Layers | None, Activation]:
     """Return where the arrays of a landscape's networks lie, None where it is not told, and their activation."""
-    if isinstance(landscape.loss, LinearNetwork):
-        return Layers(widths=landscape.loss.widths, bias=False), "linear"
-    activation = getattr(landscape.loss, "activation", None)
-    if isinstance(landscape.unravel, Layers) and activation in ACTIVATIONS:
-        return landscape.unravel, activation
+    activation: Any = (
+        "linear" if isinstance(landscape.loss, LinearNetwork) else getattr(landscape.loss, "activation", None)
+    )
+    if isinstance(landscape.layers, Layers) and activation in ACTIVATIONS:
+        return landscape.layers, activation
     return None, "linear"
 
 
