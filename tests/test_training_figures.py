@@ -158,6 +158,13 @@ def test_levels_are_found_where_losses_gather_and_nowhere_else():
     np.testing.assert_array_equal(found.share, found.count / 1000)
 
 
+def test_levels_of_few_starts_are_told_where_most_starts_are_at_levels():
+    loss = np.concatenate([np.zeros(750), np.full(240, 0.02), 0.0375 + 1e-9 * np.arange(4), [0.01, 0.011, 0.03]])
+    assert gathered(loss, len(loss)).count.tolist() == [750, 240, 4]
+    few = np.concatenate([np.linspace(1, 2, 990), np.full(4, 1.5)])
+    assert not len(gathered(few, len(few)).loss)
+
+
 @pytest.mark.parametrize("count", [20, 64, 1000, 20_000])
 def test_losses_that_are_spread_have_no_levels(count):
     random = np.random.default_rng(count)

@@ -15,6 +15,7 @@ from mnemo_jax.figures.style import FAINT, INK, KIND_COLOURS, QUIET, page, style
 from mnemo_jax.figures.where import ROWS
 from mnemo_jax.record import Record
 
+DRAWN = ("uniform", "normal", "layers")  # kinds of starts that are drawn independently
 BAR, LEVEL = "#8a8a8a", KIND_COLOURS["maximum"]
 
 
@@ -78,6 +79,7 @@ def note(record: Record, found: Final) -> str:
     if len(found.levels.loss):
         rest = len(found.loss) - int(found.levels.count.sum())
         told += ". Levels (triangles) are losses that many starts share, with 95 % Wilson intervals"
+        told += "" if record.config["starts"]["kind"] in DRAWN else " as if starts had been drawn independently"
         told += f"; {rest:,} {'is' if rest == 1 else 'are'} at none of them" if rest else ""
     return told + "."
 

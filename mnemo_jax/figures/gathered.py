@@ -10,6 +10,7 @@ from mnemo_jax.figures.looks import WIDE
 WINDOW = 1 / 500  # of the range of the axis: losses within are one level
 TIGHT = 1 / 10  # of the window, which holds the middle four fifths of a level's losses
 FEW, PART = 8, 0.01  # starts, and part of all, that a level has at least
+RARELY, CLOSE = 3, 1e-3  # starts of a level of few, and part of the window from each to the next
 ENOUGH = 0.5  # of the starts, that gather at levels of a linear axis for it to be taken
 FINE, COARSE = 120, 20  # bins at most, and at least
 TOP = 12  # levels at most
@@ -110,7 +111,14 @@ def _levels(loss: np.ndarray, at: np.ndarray) -> list[np.ndarray]:
         left[inside] = False
         if high - low <= TIGHT * width and _one(loss[order[inside]], largest):
             levels.append(order[inside])
-    return levels
+    taken = sum(map(len, levels))
+    return levels + (_rare(place, order, np.flatnonzero(left), width) if taken >= ENOUGH * len(loss) else [])
+
+
+def _rare(place: np.ndarray, order: np.ndarray, rows: np.ndarray, width: float) -> list[np.ndarray]:
+    """Return the rows of levels that few starts have, where most starts are at levels, by losses that agree closely."""
+    groups = np.split(rows, np.flatnonzero(np.diff(place[rows]) > CLOSE * width) + 1)
+    return sorted((order[group] for group in groups if len(group) >= RARELY), key=len, reverse=True)[:TOP]
 
 
 def _one(loss: np.ndarray, largest: float) -> bool:
