@@ -37,7 +37,8 @@ class Recording:
         block: starts per block file; None takes a size that suits their number.
         catalogue: distinct points after which the catalogue stops growing; later ones count as uncatalogued. 0 judges
             nothing: neither ends nor stalls are polished, where Hessians cost more than descents or say nothing. None
-            takes two millions, and 0 beyond 512 coordinates, where Hessians are not written out.
+            takes two millions; 0 beyond 512 coordinates, where Hessians are not written out, and for a fixed number
+            of steps on batches, which ends at no critical points.
     """
 
     paths: Annotated[int, Ge(0), Le(10_000)] = 0
@@ -112,7 +113,8 @@ class Plan:
         """Distinct points that are kept at most, 0 where nothing is judged."""
         if self.recording.catalogue is not None:
             return self.recording.catalogue
-        return CATALOGUE if self.landscape.dim <= DENSE else 0
+        noisy = self.optimizer.needs_data() and self.stop.grad_tol == 0  # ends that no gradient is small at
+        return 0 if noisy or self.landscape.dim > DENSE else CATALOGUE
 
     @property
     def block(self) -> int:

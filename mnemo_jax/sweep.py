@@ -238,6 +238,7 @@ class _Gathered:
             "record": record.path.name,
             "outcomes": {word: count for word, count in record.outcomes.items() if count},
             "periods": record.summary["periods"],
+            "measures": record.summary.get("measures", {}),
             "minima": [
                 {
                     "branch": branch,

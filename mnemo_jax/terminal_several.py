@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mnemo_jax.pipeline import Progress
 from mnemo_jax.terminal import coordinates, err, out, percent
+from mnemo_jax.terminal_training import ends_of
 
 COLUMNS = 6  # minima with a column of their own in a sweep's table
 ROWS = 40  # minima listed
@@ -37,6 +38,11 @@ def sweep(told: Mapping[str, Any]) -> None:
     columns = [*told["axes"], *(f"minimum {branch}" for branch in largest), *outcomes, "periods", "changed"]
     if not any(cell["periods"] for cell in cells):
         columns.remove("periods")
+    if measured := any(cell["measures"] for cell in cells):
+        out.print(_measures(told["axes"], cells))
+    if measured and not told["branches"]:  # the ends of networks are not told apart
+        out.print(f"Records: {told['folder']}", soft_wrap=True)
+        return
     table = _table("Cells", columns, left=len(told["axes"]))
     for cell in cells:
         table.add_row(*_cell_row(cell, largest, outcomes, "periods" in columns))
@@ -51,9 +57,19 @@ def sweep(told: Mapping[str, Any]) -> None:
     out.print(f"Records: {told['folder']}", soft_wrap=True)
 
 
+def _measures(axes: Sequence[str], cells: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the table of what was measured at the end of each cell's descents on data."""
+    ends = [ends_of(cell["measures"]) for cell in cells]
+    table = _table("At the end, median over starts (5 – 95 %)", [*axes, *ends[0]], left=len(axes))
+    for cell, own in zip(cells, ends, strict=True):
+        table.add_row(*map(_value, cell["values"].values()), *own.values())
+    return table
+
+
 def _sweep_sentence(told: Mapping[str, Any]) -> str:
     axes = " and ".join(f"{len(values)} values of {key}" for key, values in told["axes"].items())
-    return f"{told['name']}: {axes}, {len(told['cells'])} runs, {told['branches']:,} minima"
+    found = f", {told['branches']:,} minima" if told["branches"] or not told["cells"][0]["measures"] else ""
+    return f"{told['name']}: {axes}, {len(told['cells'])} runs{found}"
 
 
 def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:

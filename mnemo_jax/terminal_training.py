@@ -50,6 +50,12 @@ def measures_table(summary: Mapping[str, Any], stop: Mapping[str, Any]) -> Table
     return table
 
 
+def ends_of(measures: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was measured at the end, part by part: the median over starts and, in brackets, 5 to 95 %."""
+    names = [name.removeprefix("start_") for name in measures if name.startswith("start_")]
+    return {name.replace("_", " "): _cell(name, measures[name]) for name in names}
+
+
 def _cell(name: str, numbers: Mapping[str, Any]) -> str:
     if not numbers["number"]:
         return ""
