@@ -28,6 +28,7 @@ VIEWS = {
         SELECT '{run}' AS run, file_row_number AS label, * EXCLUDE (file_row_number, count)
         FROM read_parquet('{folder}/catalogue.parquet', file_row_number = true)
     """,
+    "history": "SELECT '{run}' AS run, * FROM read_parquet('{folder}/history/*.parquet')",
     "searches": "SELECT '{run}' AS run, * FROM read_parquet('{folder}/searches.parquet')",
     "pathways": "SELECT '{run}' AS run, * FROM read_parquet('{folder}/pathways.parquet')",
 }
@@ -39,7 +40,7 @@ BLOCK = "CAST(regexp_extract(filename, '([0-9]+)[.]parquet$', 1) AS INTEGER)"
 def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = Path("runs")) -> pa.Table:
     """Return the answer to ``sql`` as an Arrow table.
 
-    The views are ``starts``, ``stalls`` and ``catalogue`` of runs, ``searches``, ``pathways`` and ``catalogue`` of
+    The views are ``starts``, ``stalls`` and ``catalogue`` of runs, ``history`` of those on data, ``searches``, ``pathways`` and ``catalogue`` of
     searches.
 
     Args:
@@ -76,7 +77,9 @@ def _read_all(paths: Sequence[Path]) -> None:
 
 
 def _views(record: Record | CriticalPoints) -> tuple[str, ...]:
-    return OF_RUNS if isinstance(record, Record) else OF_SEARCHES
+    if not isinstance(record, Record):
+        return OF_SEARCHES
+    return (*OF_RUNS, "history") if (record.path / "history").is_dir() else OF_RUNS
 
 
 def _view(view: str, path: Path) -> str:
