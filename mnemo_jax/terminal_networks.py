@@ -17,6 +17,7 @@ WAYS = {
     "curve": "curve",
     "matched_curve": "curve after matching",
 }
+ENDS = ("lowest", "highest")  # of a spectrum
 MINIMA = 10  # distinct ends listed
 DUST = 1e-6  # of the highest loss on straight lines, below which a barrier is none
 Told = Mapping[str, Any]
@@ -96,7 +97,7 @@ def _distinct_notes(told: Told) -> list[str]:
     number = found["copies"]
     told_number = f"{number:,}" if number < 1e6 else f"{float(number):.3g}"
     return [
-        f"Each network has {told_number} exact copies by {by}{family}; two ends within "
+        f"A network whose units all differ has {told_number} exact copies by {by}{family}; two ends within "
         f"{_number(found['tolerance'])} of copies of each other count as one."
     ]
 
@@ -155,16 +156,16 @@ def _curvature(told: Told) -> Table | None:
     if not found["ends"]:
         return None
     limit = found["limit"][0] if found["limit"] else None
-    heads = ["start", "loss", "gradient", "lowest", "highest", "limit", "negative", "kind", "outliers"]
+    limits = [] if limit is None else ["limit"]
+    heads = ["start", "loss", "gradient", *ENDS, *limits, "negative", "kind", "outliers"]
     table = _table("Curvature of ends", heads)
     for row in found["ends"]:
         table.add_row(
             f"{row['start']:,}",
             _number(row["loss"]),
             _number(row["gradient"], 2),
-            _sure(row["lowest"], row["lowest_error"]),
-            _sure(row["highest"], row["highest_error"]),
-            "" if limit is None else _number(limit),
+            *("0" if abs(row[end]) <= row["zero"] else _sure(row[end], row[f"{end}_error"]) for end in ENDS),
+            *([] if limit is None else [_number(limit)]),
             _count(row),
             row["word"],
             f"{row['large']}" if row["large"] else "no gap",
@@ -186,23 +187,16 @@ def _sure(value: float, error: float) -> str:
 def _sharpness(told: Told) -> Table | None:
     if not told["sharpness"]:
         return None
-    heads = [
-        "start",
-        "looks",
-        "at the start",
-        "highest",
-        "at step",
-        "at the end",
-        "limit",
-        "median of last half / limit",
-    ]
+    limited = told["sharpness"][0]["limit"] is not None
+    heads = ["start", "looks", "at the start", "highest", "at step", "at the end"]
+    heads += ["limit", "median of last half / limit"] if limited else []
     table = _table("Sharpness along training", heads)
     for row in told["sharpness"]:
         highest, steps = np.array(row["highest"], float), row["step"]
         top, late = int(np.nanargmax(highest)), highest[len(highest) // 2 :]
-        limit = None if row["limit"] is None else np.array(row["limit"], float)
-        cells = ["", ""]
-        if limit is not None:
+        cells = []
+        if limited:
+            limit = np.array(row["limit"], float)
             cells = [_number(limit[-1]), f"{np.median(late / limit[len(highest) // 2 :]):.3g}"]
         table.add_row(
             f"{row['start']:,}",

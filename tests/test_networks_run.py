@@ -272,7 +272,7 @@ def test_tables_fit_and_tell_each_subject(run, told, capsys, monkeypatch):
     assert text.startswith("xor: 12 2-2-1 tanh networks; 6 of them distinct up to symmetry; barrier ")
     for title in ("Gradient norms", "Layers at the end", "Distinct ends", "Curvature of ends", "Sharpness along"):
         assert title in text
-    assert "Each network has 8 exact copies by exchanging units and turning their signs" in text
+    assert "A network whose units all differ has 8 exact copies by exchanging units and turning their signs" in text
 
 
 def test_the_command_writes_prints_and_draws(run, told, monkeypatch, capsys):
