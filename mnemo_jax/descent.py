@@ -24,7 +24,7 @@ import optax
 from jax import Array
 
 from mnemo_jax import cycles, native, stretch
-from mnemo_jax.calculus import Args, Loss, Watch, values
+from mnemo_jax.calculus import RIGHT, Args, Loss, Watch, values
 from mnemo_jax.keys import Purpose, key
 from mnemo_jax.lanes import across
 from mnemo_jax.stretch import WORD, Stretch
@@ -374,7 +374,8 @@ def descend(
     if plain:
         program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data(), watch, parts)
         plain = native.is_plain(partial(_moved, program=program), jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype))
-    done: tuple[Ends, StallLog, Array] = COMPILED[plain](
+    how = "native" if plain else str(x0.dtype)
+    done: tuple[Ends, StallLog, Array] = COMPILED[how](
         x0, size, first, root, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
     )
     return done
@@ -464,14 +465,12 @@ def _descend(
 
 
 COMPILED = {
-    plain: jax.jit(
-        _descend,
-        static_argnames=("loss", "choice", "tile", "watch", "plain"),
-        compiler_options=OPTIONS | (native.OPTIONS if plain else {}),
+    how: jax.jit(
+        _descend, static_argnames=("loss", "choice", "tile", "watch", "plain"), compiler_options=OPTIONS | options
     )
-    for plain in (True, False)
+    for how, options in {"native": native.OPTIONS, "float32": RIGHT, "float64": {}}.items()
 }
-"""Only programs with native parts must do without a library's sums."""
+"""Programs with native parts must do without a library's sums, and so must those in float32 (see `RIGHT`)."""
 
 
 def _moved(x: Array, program: _Program) -> Any:
@@ -615,7 +614,7 @@ def _write_log(log: StallLog, ended: _Ended, axis: int) -> StallLog:
 PATH_CHUNK = 512  # steps of a path between two looks from the host
 
 
-@partial(jax.jit, static_argnames=("loss", "choice", "watch"))
+@partial(jax.jit, static_argnames=("loss", "choice", "watch"), compiler_options=RIGHT)
 def _path_chunk(
     lanes: Lane, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer, watch: Watch
 ) -> tuple[Lane, Array]:

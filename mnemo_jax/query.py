@@ -40,8 +40,8 @@ BLOCK = "CAST(regexp_extract(filename, '([0-9]+)[.]parquet$', 1) AS INTEGER)"
 def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = Path("runs")) -> pa.Table:
     """Return the answer to ``sql`` as an Arrow table.
 
-    The views are ``starts``, ``stalls`` and ``catalogue`` of runs, ``history`` of those on data, ``searches``, ``pathways`` and ``catalogue`` of
-    searches.
+    The views are ``starts``, ``stalls`` and ``catalogue`` of runs, ``history`` of those on data, and ``searches``,
+    ``pathways`` and ``catalogue`` of searches.
 
     Args:
         sql: one statement; a column ``run`` tells records apart.

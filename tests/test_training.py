@@ -177,6 +177,33 @@ def test_stalls_and_steps_are_counted_in_updates():
     assert (abs(five["final"] - one["final"]) <= 5).all()
 
 
+def cross_entropy(x, inputs, classes):
+    """The mean of a difference of two sums, which a library that XLA calls on CPUs gets wrong in float32."""
+    out = inputs @ x[:40].reshape(4, 10) + x[None, 40:]
+    wanted = jax.nn.one_hot(classes, 10, dtype=out.dtype)
+    return jnp.mean(jax.nn.logsumexp(out, axis=-1) - jnp.sum(wanted * out, axis=-1))
+
+
+def test_many_lanes_in_float32_measure_what_is_there():
+    draw = np.random.default_rng(0)
+    items = {"inputs": draw.standard_normal((1000, 4)), "classes": draw.integers(0, 10, 1000).astype(np.int32)}
+    half = {name: column[:500] for name, column in items.items()}
+    landscape = mnemo.Landscape(
+        loss=cross_entropy, dim=50, lower=-1.0, upper=1.0, args=items, data=tuple(items), held_out={"test": half}
+    )
+    record = surveyed(
+        landscape,
+        starts=64,
+        learning_rate=0.1,
+        precision="float32",
+        stop=Stop(grad_tol=0.0, max_steps=4, check_every=2),
+        tile=Tile(lanes=64, steps=1, layout="lanes_first"),
+        recording=mnemo.Recording(endpoints=True, catalogue=0),
+    )
+    rows = record.starts("train_loss", "loss").to_pandas()
+    np.testing.assert_allclose(rows["train_loss"], rows["loss"], rtol=1e-5)  # the latter is computed in float64
+
+
 @pytest.mark.parametrize(("items", "size"), [(1000, 32), (7, 3), (1, 1), (2, 5), (1797, 64)])
 def test_an_epoch_has_every_item_once(items, size):
     batches = 3 * items // size + 2

@@ -47,7 +47,7 @@ class Network:
         out = self.outputs(x, inputs)
         wanted = _wanted(targets, out)
         if self.measure == "cross_entropy":
-            return jnp.mean(jax.nn.logsumexp(out, axis=-1) - jnp.sum(wanted * out, axis=-1))
+            return -jnp.mean(jnp.sum(wanted * jax.nn.log_softmax(out), axis=-1))
         return 0.5 * jnp.mean(jnp.sum((out - wanted) ** 2, axis=-1))
 
     def outputs(self, x: Array, inputs: Array) -> Array:
