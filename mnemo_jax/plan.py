@@ -95,7 +95,7 @@ class Plan:
             )
         check_images(self.landscape, self.precision)
         training.check(self.stop, self.landscape)
-        _check_observables(self.observables, self.landscape.dim)
+        _check_observables(self.observables, self.landscape.dim, training.names(self.landscape))
         if self.optimizer.needs_data() and not self.landscape.data:
             raise UserError("optimizer.noise: minibatch noise needs a loss with data; name its arrays in loss.data")
         if self.until is not None and not is_independent(self.starts):
@@ -192,14 +192,14 @@ RESERVED = (
 )
 
 
-def _check_observables(observables: Any, dim: int) -> None:
+def _check_observables(observables: Any, dim: int, measures: tuple[str, ...]) -> None:
     """Refuse observables that are no pure functions of a point ``[dim]`` to a scalar, by names of their own."""
     if not isinstance(observables, Mapping):
         raise UserError(f"observables: {reprlib.repr(observables)} is not a dictionary of functions by name")
     for name, function in observables.items():
         if not isinstance(name, str) or not name.isidentifier():
             raise UserError(f"observables.{name}: is not a name; use letters, digits and _")
-        if name in RESERVED:
+        if name in RESERVED or training.is_told(name, measures):
             raise UserError(f"observables.{name}: is a column of every record; choose another name")
         with jax.enable_x64(True):
             check_scalar(f"observables.{name}", function, jax.ShapeDtypeStruct((dim,), np.float64))
