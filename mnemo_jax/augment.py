@@ -33,6 +33,10 @@ class Augment:
     rotation: Annotated[float, Ge(0), Le(180)] = 0.0
     image: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]] | None = None
 
+    def acts(self) -> bool:
+        """Whether anything is done."""
+        return self.moves() or self.noise > 0
+
     def moves(self) -> bool:
         """Whether images are moved or turned."""
         return self.shift > 0 or self.rotation > 0

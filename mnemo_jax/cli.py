@@ -417,7 +417,8 @@ def query(
 ) -> None:
     """Ask a question in SQL (DuckDB) over the files of runs and searches. "DESCRIBE starts" lists a view's columns.
 
-    Runs have the views starts, stalls and catalogue; searches have searches, pathways and catalogue.
+    Runs have the views starts, stalls and catalogue, those on data also history; searches have searches, pathways and
+    catalogue.
     """
     from mnemo_jax.query import ask
     from mnemo_jax.store import strict

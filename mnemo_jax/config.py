@@ -257,7 +257,7 @@ def plan(config: Config, source: str, platform: str, overrides: Sequence[str] = 
             loss_of(landscape, config.precision)
         optimizer = complete(optimizers.parse(config.optimizer), landscape)
         stop = complete_stop(config.stop, landscape, optimizer)
-        if config.augment is not None:
+        if config.augment is not None and config.augment.acts():
             landscape = augmented(landscape, config.augment, data.image if data else None, optimizer.needs_data())
         given = {key: value for key, value in asdict(config.tile).items() if value is not None}
         default = asdict(tile_for(landscape, stop, config.precision, platform))

@@ -19,7 +19,7 @@ from mnemo_jax.survival import Median, Survival, alone, band, median, moments, s
 
 TOP = 1000  # places told one by one, those with most stalls
 MOST = 1 << 31  # steps of a descent
-SAMPLES = ("uniform", "normal", "sobol")  # kinds of starts that are a sample, so that shares have intervals
+SAMPLES = ("uniform", "normal", "sobol", "layers")  # kinds of starts that are a sample, so that shares have intervals
 
 
 class Place(NamedTuple):

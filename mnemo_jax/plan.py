@@ -98,6 +98,10 @@ class Plan:
         _check_observables(self.observables, self.landscape.dim, training.names(self.landscape))
         if self.optimizer.needs_data() and not self.landscape.data:
             raise UserError("optimizer.noise: minibatch noise needs a loss with data; name its arrays in loss.data")
+        items = len(self.landscape.args[self.landscape.data[0]]) if self.landscape.data else 0
+        once = ("noise.replace", False) in getattr(self.optimizer, "args", ())
+        if once and (size := self.optimizer.batch() or 0) > items:
+            raise UserError(f"optimizer.noise.size: {size} is more than the {items} items that are trained on")
         if self.until is not None and not is_independent(self.starts):
             raise UserError("until: asks for intervals, which only uniform and normal starts have")
         if self.until is not None and LOOK % self.block:

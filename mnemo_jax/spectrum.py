@@ -55,10 +55,11 @@ class Curvature(NamedTuple):
 
         A Ritz value is what the Hessian gives along some direction, so that one of either sign makes a saddle.
         """
-        return _word(self.lowest, self.highest, self.lowest_bound, self.highest_bound, self.zero)
+        return word_of(self.lowest, self.highest, self.lowest_bound, self.highest_bound, self.zero)
 
 
-def _word(lowest: float, highest: float, lowest_bound: float, highest_bound: float, zero: float) -> str:
+def word_of(lowest: float, highest: float, lowest_bound: float, highest_bound: float, zero: float) -> str:
+    """Return `Curvature.word` by the ends of a spectrum, with ``zero`` the size of eigenvalues that count as zero."""
     if lowest < -zero and highest > zero:
         return "saddle"
     if lowest_bound > zero:
@@ -122,7 +123,7 @@ def curvature(
         else:
             beyond = overlooked(left, size)
             bound, top = own[0] - beyond * (highest - own[0]), min(top, own[-1] + beyond * (own[-1] - lowest))
-        if not count and _word(lowest, highest, bound, top, limit) != "undecided":
+        if not count and word_of(lowest, highest, bound, top, limit) != "undecided":
             break
         sharp = np.flatnonzero(count & (own < -limit) & (error <= SHARP * np.abs(own)) & (own + error < -limit))
         found = np.concatenate([found, turn.lift(made.at(sharp))])

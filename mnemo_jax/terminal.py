@@ -97,6 +97,8 @@ def sentence(record: Record) -> str:
         if record.summary.get("measures"):
             return f"{told}: {trained(record.summary)}"
         return f"{told}, whose ends were not judged"
+    if not count.any() and record.summary.get("measures"):
+        return f"{told}: {trained(record.summary)}"
     if not count.any():
         return f"{told}, none of which reached a critical point"
     at_minima = np.where(record.catalogue.kind == Kind.MINIMUM, count, 0)

@@ -76,6 +76,8 @@ def notes(told: Told) -> list[str]:
     zero = [row["array"] for row in told["gradients"] if row["zero"] == told["ends"]]
     if zero:
         lines.append(f"The gradient at the start is exactly 0 in {', '.join(zero)}.")
+    elif told["network"]["activation"] == "linear":
+        lines.append("Ends are not told apart: between linear layers units mix by any invertible matrix.")
     lines += _distinct_notes(told) + _curvature_notes(told)
     if told["barriers"]:
         steps = told["barriers"]["steps"]
@@ -108,8 +110,8 @@ def _curvature_notes(told: Told) -> list[str]:
         return []
     lines = [
         f"Eigenvalues: {found['products']:,} products of each Hessian with a vector (Lanczos). Negative are so many "
-        "eigenvalues at least. Kind goes by the signs of eigenvalues alone, undecided where some may be too small to "
-        "tell; an end whose gradient is not small is no critical point."
+        "eigenvalues at least. Kind is that of a critical point near the end, undecided where the gradient there leaves "
+        "signs open."
     ]
     if found["limit"] is None:
         lines.append(f"There is no limit of sharpness for {found['optimizer']}.")

@@ -142,9 +142,9 @@ def layers_told(ends: Ends) -> list[dict[str, Any]] | None:
 
 
 def distinct_of(ends: Ends) -> dict[str, Any] | None:
-    """Return the distinct ends up to symmetry, None where symmetries are not known."""
+    """Return the distinct ends up to symmetry, None where symmetries are not known, or mix units freely."""
     layers = ends.layers
-    if layers is None:
+    if layers is None or ends.activation == "linear":
         return None
     x = np.asarray(ends.x)
     tolerance = SAME * float(np.median(np.linalg.norm(joined(normal(x, layers, ends.activation)[0]), axis=1)))

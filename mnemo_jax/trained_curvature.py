@@ -11,7 +11,7 @@ from mnemo_jax.networks.curvature import Extremes, extremes, looks_of, outliers
 from mnemo_jax.networks.gradients import gradient_norms
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation
 from mnemo_jax.plan import Plan
-from mnemo_jax.spectrum import curvature, density
+from mnemo_jax.spectrum import curvature, density, word_of
 from mnemo_jax.stability import critical_rate
 from mnemo_jax.trained import Ends
 
@@ -62,11 +62,13 @@ def limit(optimizer: Optimizer | Transformation, steps: np.ndarray) -> list[floa
 def _curvature(ends: Ends, found: Extremes, row: int, seed: int) -> dict[str, Any]:
     """Return the curvature of one end."""
     x, slope = ends.x[row], gradient_norms(ends.loss, ends.x[row : row + 1], ends.args)
+    gradient = float(np.linalg.norm(list(slope.values())))
+    zero = _zero(gradient, max(abs(found.lowest[row]), abs(found.highest[row])), np.asarray(x))
     told = curvature(ends.loss, x, ends.args, most=MOST, count=x.size <= DENSE, seed=seed)
     return {
         "start": ends.start[row],
         "loss": ends.value[row],
-        "gradient": float(np.linalg.norm(list(slope.values()))),
+        "gradient": gradient,
         "lowest": min(found.lowest[row], told.lowest),
         "lowest_error": found.lowest_error[row],
         "lowest_bound": max(found.lowest_bound[row], told.lowest_bound),
@@ -74,11 +76,21 @@ def _curvature(ends: Ends, found: Extremes, row: int, seed: int) -> dict[str, An
         "highest_error": found.highest_error[row],
         "negative": max(int(found.negative[row]), told.index),
         "decided": told.decided,
-        "word": told.word,
+        "word": word_of(told.lowest, told.highest, told.lowest_bound, told.highest_bound, zero),
         "zero": told.zero,
         "large": int(outliers(found)[row]),
         "largest": found.values[row, : -LARGE - 1 : -1],
     }
+
+
+def _zero(gradient: float, highest: float, x: np.ndarray) -> float:
+    """Return the size below which an eigenvalue at an end may be zero, or of the other sign, at the point it is near.
+
+    With ``|x|`` as the length over which a Hessian of norm ``highest`` changes, an eigenvalue ``l`` may change by
+    ``highest / |x|`` times the Newton step along it, ``gradient / l``; beneath that stands rounding.
+    """
+    rounding = 64.0 * np.sqrt(x.size) * np.finfo(float).eps * highest
+    return float(max(rounding, np.sqrt(gradient * highest / max(float(np.linalg.norm(x)), 1e-300))))
 
 
 def _density(ends: Ends, values: np.ndarray, seed: int) -> dict[str, Any]:

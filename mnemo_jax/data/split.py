@@ -38,8 +38,10 @@ def split(total: int, train: Size, validation: Size, test: Size, seed: int, labe
     tested, validated = (_size(key, asked, total) for key, asked in (("test", test), ("validation", validation)))
     trained = total - tested - validated if train is None else _size("train", train, total)
     if trained < 1 or trained + tested + validated > total:
-        asked = f"{trained} + {validated} + {tested}" if train is not None else f"{validated} + {tested}"
-        raise UserError(f"data.train: of {total} items {asked} are asked for, which leaves too few; ask for fewer")
+        parts = (trained, validated, tested) if train is not None else (validated, tested)
+        asked, sum_ = " + ".join(map(str, parts)), sum(parts)
+        left = "more than there are" if sum_ > total else "which leaves none to train on"
+        raise UserError(f"data.train: {asked} = {sum_} of {total} items are asked for, {left}; ask for fewer")
     order = _order(total, seed, labels)
     ends = np.cumsum([tested, validated, trained])
     pieces = [np.sort(piece) for piece in np.split(order[: ends[-1]], ends[:-1])]

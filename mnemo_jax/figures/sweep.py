@@ -28,6 +28,8 @@ def shares(told: Mapping[str, Any]) -> Figure | None:
     values = told["axes"][key]
     if len(values) < 2 or not all(isinstance(value, int | float) for value in values):
         return None
+    if not told["branches"]:  # as of trainings, whose ends are not judged
+        return None
     rows = np.arange(len(told["cells"])).reshape(-1, len(values))
     panels = rows[:PANELS]
     note = _note(told, key, len(rows))
