@@ -280,7 +280,7 @@ def _unseen(plan: Plan, catalogue: Table, rows: _Rows) -> estimates.Unseen:
     if not is_independent(plan.starts):
         return estimates.Unseen(None, None, None, "starts are not drawn independently")
     if not plan.catalogue:
-        return estimates.Unseen(None, None, None, "no end was judged: record.catalogue is 0")
+        return estimates.Unseen(None, None, None, "record.catalogue is 0, so that no end was judged")
     if rows.uncatalogued:
         return estimates.Unseen(None, None, None, "the catalogue is full, so that not all points are told apart")
     if np.any(catalogue.family == FAMILIES.index("not_separated")):

