@@ -177,7 +177,10 @@ class Plan:
 
 
 CATALOGUE = 2_000_000
-WORKING = (1 << 32, 1 << 26)  # bytes that the lanes' gradients may take on a GPU, and on a CPU
+CACHED = 1 << 26  # bytes that the gradients of a CPU's lanes may take, where that allows for `FEWEST` of them
+MOST = 1 << 32  # bytes that they may take at all, and a GPU's where it does not tell its memory
+FEWEST, MANY = 16, (256, 4096)  # lanes: fewer fill no processor, and more than these are no faster on a CPU and a GPU
+SHARE = 8  # part of a GPU's memory that gradients may take; programs hold several copies
 RESERVED = (
     "start",
     "outcome",
@@ -224,7 +227,7 @@ def default_tile(dim: int, platform: str) -> Tile:
 def tile_for(landscape: Landscape, stop: Stop, precision: str, platform: str) -> Tile:
     """Return a tile that suits a landscape: lanes first where a loss on data multiplies matrices, else the default.
 
-    As many lanes as fit into a memory of `WORKING` bytes, by what one evaluation of the gradient holds.
+    As many lanes as fit into the device's memory, by what one evaluation of the gradient holds.
     """
     default = default_tile(landscape.dim, platform)
     if not landscape.data:
@@ -235,9 +238,17 @@ def tile_for(landscape: Landscape, stop: Stop, precision: str, platform: str) ->
     if not any(equation.primitive.name == "dot_general" for equation in equations(program)):
         return default
     held = sum(value.aval.size * value.aval.dtype.itemsize for e in equations(program) for value in e.outvars)
-    lanes = 1 << int(np.clip(np.log2(WORKING[platform == "cpu"] / held), 4, 8 if platform == "cpu" else 12))
+    cpu = platform == "cpu"
+    fitting = max(1.0, (min(max(CACHED, FEWEST * held), MOST) if cpu else _memory() / SHARE) / held)
+    lanes = min(1 << int(np.log2(fitting)), MANY[not cpu])
     # A look at the whole gradient outweighs what is done after a segment; fewer of them leave lanes idle for less long.
     return Tile(lanes=lanes, steps=1 if (stop.check_every or 1) > 1 else 8, layout="lanes_first")
+
+
+def _memory() -> float:
+    """Return the bytes of memory of the smallest local device."""
+    told = [(device.memory_stats() or {}).get("bytes_limit") for device in jax.local_devices()]
+    return float(min((limit for limit in told if limit), default=SHARE * MOST))
 
 
 def complete(optimizer: Optimizer | Transformation, landscape: Landscape) -> Optimizer | Transformation:

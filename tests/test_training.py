@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 from pathlib import Path
 
 import jax
@@ -15,10 +16,11 @@ from scipy.stats import chisquare
 import mnemo_jax as mnemo
 from mnemo_jax import config, losses, pipeline, shuffle, training
 from mnemo_jax.augment import Augment
-from mnemo_jax.data import DataSet
+from mnemo_jax.data import Data, DataSet, Items
 from mnemo_jax.errors import MnemoError, UserError
 from mnemo_jax.initializers import known
 from mnemo_jax.keys import Purpose, key
+from mnemo_jax.plan import tile_for
 from mnemo_jax.starts import drawer
 from mnemo_jax.stopping import Stop
 from mnemo_jax.types import Tile
@@ -400,6 +402,23 @@ def test_mistakes_are_told_with_file_and_key(changes, words):
     with pytest.raises(UserError) as caught:
         planned(changes)
     assert str(caught.value).startswith(words)
+
+
+def test_lanes_are_planned_from_what_a_gradient_holds(monkeypatch):
+    """On a CPU by its caches, elsewhere by the device's memory: a network with more items gets fewer lanes."""
+    tiles = {}
+    for items in (100, 10_000, 200_000):
+        data = Data(name="none", train=Items(np.zeros((items, 5)), np.zeros((items, 1))))
+        landscape = losses.BUILTINS["mlp"](data, hidden=(200,))
+        tiles[items] = [tile_for(landscape, Stop(), "float32", "cpu").lanes]
+        for memory in (1 << 33, 1 << 36):
+            device = types.SimpleNamespace(memory_stats=lambda memory=memory: {"bytes_limit": memory})
+            monkeypatch.setattr(jax, "local_devices", lambda device=device: [device])
+            tiles[items].append(tile_for(landscape, Stop(), "float32", "gpu").lanes)
+    assert tiles[100][0] > tiles[10_000][0] == 16 > tiles[200_000][0] >= 1
+    assert tiles[100][2] == 4096
+    assert tiles[10_000][2] == 8 * tiles[10_000][1]
+    assert tiles[200_000][2] > tiles[200_000][1] >= 1
 
 
 FULL = "RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes."
