@@ -321,13 +321,12 @@ def _function(table: LossTable, data: Data | None) -> Landscape:
     landscape = replace(_own(table, function, dim, str(table.function)), unravel=unravel)
     if data is None:
         return replace(landscape, measures=measures)
-    held_out = {"validation": data.validation, "test": data.test}
     return replace(
         landscape,
         args={**table.args, **arrays(data.train)},
         data=("inputs", "targets"),
         measures=measures,
-        held_out={part: arrays(items) for part, items in held_out.items() if items is not None},
+        held_out={part: arrays(items) for part, items in data.held_out.items()},
     )
 
 

@@ -51,3 +51,9 @@ class Data:
     test: Items | None = None
     classes: int | None = None
     image: tuple[int, int] | None = None
+
+    @property
+    def held_out(self) -> dict[str, Items]:
+        """The parts that are not trained on, by their names."""
+        parts = {"validation": self.validation, "test": self.test}
+        return {name: items for name, items in parts.items() if items is not None}

@@ -65,6 +65,7 @@ def linear_regression(data: Any = None, ridge: Annotated[float, Field(ge=0.0)] =
         learning_rate=float(1.0 / curvatures[-1]),
         known=table([_solved(hessian, wide, targets, ridge)]) if unique else (),
         data=("inputs", "targets"),
+        held_out={part: items._asdict() for part, items in given.held_out.items()},
     )
 
 

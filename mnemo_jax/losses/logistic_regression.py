@@ -30,10 +30,25 @@ def loss(x: Array, inputs: Array, labels: Array, ridge: Array) -> Array:
         labels: unit vectors ``[n, classes - 1]``, 0 for class 0, whose logit is 0; so no two points are one model.
         ridge: a number.
     """
+    weight, logits = _logits(x, inputs, labels)
+    right = jnp.sum(labels * logits[:, 1:], axis=1)
+    return jnp.mean(logsumexp(logits, axis=1) - right) + 0.5 * ridge * jnp.sum(weight**2)
+
+
+def accuracy(x: Array, inputs: Array, labels: Array, ridge: Array) -> Array:
+    """Return the share of items whose class has the largest logit, for the arguments of `loss`."""
+    del ridge
+    _, logits = _logits(x, inputs, labels)
+    first = 1.0 - jnp.sum(labels, axis=1, keepdims=True)
+    right = jnp.argmax(logits, axis=1) == jnp.argmax(jnp.concatenate([first, labels], axis=1), axis=1)
+    return jnp.mean(right.astype(logits.dtype))
+
+
+def _logits(x: Array, inputs: Array, labels: Array) -> tuple[Array, Array]:
+    """Return ``W``, and the logits ``[n, classes]``."""
     weight, bias = jnp.split(jnp.reshape(x, (-1, labels.shape[1])), [inputs.shape[1]])
     logits = inputs @ weight + bias
-    every = jnp.concatenate([jnp.zeros_like(logits[:, :1]), logits], axis=1)
-    return jnp.mean(logsumexp(every, axis=1) - jnp.sum(labels * logits, axis=1)) + 0.5 * ridge * jnp.sum(weight**2)
+    return weight, jnp.concatenate([jnp.zeros_like(logits[:, :1]), logits], axis=1)
 
 
 @checked
@@ -58,7 +73,7 @@ def logistic_regression(data: Any = None, ridge: Annotated[float, Field(ge=0.0)]
     if given.classes < 2:
         raise UserError(f"loss.args.data: {given.name} has one class alone; there is nothing to tell apart")
     inputs, wide = given.train.inputs, extended(given.train.inputs)
-    labels = np.eye(given.classes)[given.train.targets][:, 1:]
+    labels = _unit_vectors(given.train.targets, given.classes)
     bend = 0.25 if given.classes == 2 else 0.5
     bound = bend * np.linalg.eigvalsh(wide.T @ wide / len(wide))[-1] + ridge
     best = _minimum(wide, labels, np.array([ridge] * inputs.shape[1] + [0.0])) if ridge else None
@@ -73,7 +88,17 @@ def logistic_regression(data: Any = None, ridge: Annotated[float, Field(ge=0.0)]
         learning_rate=float(1.0 / bound),
         known=() if best is None else table([best]),
         data=("inputs", "labels"),
+        measures={"accuracy": accuracy},
+        held_out={
+            part: {"inputs": items.inputs, "labels": _unit_vectors(items.targets, given.classes)}
+            for part, items in given.held_out.items()
+        },
     )
+
+
+def _unit_vectors(targets: np.ndarray, classes: int) -> np.ndarray:
+    """Return classes ``[n]`` as unit vectors ``[n, classes - 1]``, 0 for class 0."""
+    return np.eye(classes)[targets][:, 1:]
 
 
 def _minimum(wide: np.ndarray, labels: np.ndarray, ridge: np.ndarray) -> Row | None:

@@ -129,7 +129,6 @@ def _landscape(data: Data, loss: Network, ridge: float) -> Landscape:
     measures: dict[str, Any] = {"loss": Error(network=loss)}
     if data.classes or (data.train.targets.shape[1] == 1 and set(np.unique(data.train.targets)) <= {0.0, 1.0}):
         measures["accuracy"] = Accuracy(network=loss)
-    held_out = {"validation": data.validation, "test": data.test}
     half = np.concatenate([np.full((i + layers.bias) * o, i**-0.5) for i, o in layers.pairs])
     weight = np.concatenate([np.repeat([3**0.5, 1.0], (i * o, layers.bias * o)) for i, o in layers.pairs])
     box = half * weight
@@ -145,5 +144,5 @@ def _landscape(data: Data, loss: Network, ridge: float) -> Landscape:
         layers=layers,
         data=("inputs", "targets"),
         measures=measures,
-        held_out={part: arrays(items) for part, items in held_out.items() if items is not None},
+        held_out={part: arrays(items) for part, items in data.held_out.items()},
     )

@@ -40,6 +40,20 @@ def test_logistic_regression_is_scikit_learn_s():
     np.testing.assert_allclose(bias, fitted.intercept_, atol=1e-6)
 
 
+def test_items_held_out_are_measured_as_by_scikit_learn():
+    asked = DataSet(name="blobs", args={"items": 90, "classes": 3, "dim": 2, "distance": 1.0}, test=40)
+    landscape, data = losses.logistic_regression(data=asked, ridge=0.05), make(asked)
+    fitted = LogisticRegression(C=1 / (50 * 0.05), tol=1e-12, max_iter=10_000).fit(*data.train)
+    # Their three rows of weights, of which only differences matter, as ours: but for what ridge makes of them.
+    weight = np.vstack([fitted.coef_.T, fitted.intercept_])
+    x = jnp.asarray((weight[:, 1:] - weight[:, :1]).ravel())
+    for items, held in ((data.train, {}), (data.test, landscape.held_out["test"])):
+        told = landscape.measures["accuracy"](x, **{**landscape.args, **held})
+        assert told == pytest.approx(fitted.score(*items), abs=1e-12)
+    assert list(losses.linear_regression(data=TEACHER).held_out) == ["test"]
+    assert list(losses.linear_regression(data=TEACHER).measured) == ["loss"]
+
+
 @pytest.mark.parametrize(
     ("name", "args"),
     [
