@@ -19,9 +19,9 @@ from mnemo_jax.landscape import DENSE, Landscape
 Args = Mapping[str, Any]
 TOGETHER = 16  # points whose losses on data are computed at once
 RIGHT = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
-"""Compiler options of programs in float32. On a CPU jaxlib 0.10 gives sums to a library, and in float32 that library
-gets the mean of a difference of two sums wrong where there are more than some thirty points (0.15 for a number of order
-1); products of matrices, and float64, it gets right."""
+"""Compiler options of programs that evaluate losses in float32. On a CPU jaxlib 0.10 gives sums to a library, and in
+float32 that library gets the mean of a difference of two sums wrong where there are more than some thirty points (0.15
+for a number of order 1); products of matrices, and float64, it gets right."""
 PROBES = 8  # random vectors whose products estimate the norm of a large Hessian
 
 

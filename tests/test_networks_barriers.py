@@ -225,3 +225,26 @@ def test_principal_components_of_known_points_and_of_a_random_walk():
     walk = np.cumsum(rng.standard_normal((200, 2000)), axis=0)
     share = principal(jnp.asarray(walk)).share
     np.testing.assert_allclose(share, np.array([1.0, 0.25]) * 6 / np.pi**2, rtol=0.1)
+
+
+def cross_entropy(x, inputs, classes):
+    """The mean of a difference of two sums, which a library that XLA calls on CPUs gets wrong in float32."""
+    out = inputs @ x[:40].reshape(4, 10) + x[40:]
+    wanted = jax.nn.one_hot(classes, 10, dtype=out.dtype)
+    return jnp.mean(jax.nn.logsumexp(out, axis=-1) - jnp.sum(wanted * out, axis=-1))
+
+
+def test_losses_in_float32_are_those_of_float64():
+    draw = np.random.default_rng(0)
+    data = jnp.asarray(draw.standard_normal((1000, 4))), jnp.asarray(draw.integers(0, 10, 1000))
+    a, b = (jnp.asarray(draw.standard_normal((2, 50))) for _ in range(2))
+    few = [part.astype(jnp.float32) for part in (a, b, data[0])]
+    lines = (straight(cross_entropy, a, b, *data), straight(cross_entropy, few[0], few[1], few[2], data[1]))
+    np.testing.assert_allclose(lines[1].loss, lines[0].loss, rtol=1e-4)
+    s = np.linspace(-1, 1, 12)
+    planes = (Plane(a[0], b), Plane(few[0][0], few[1]))
+    exact, found = (
+        slice_of(cross_entropy, plane, s, s, *given)
+        for plane, given in zip(planes, (data, (few[2], data[1])), strict=True)
+    )
+    np.testing.assert_allclose(found, exact, rtol=1e-4)

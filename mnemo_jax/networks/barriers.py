@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from mnemo_jax.calculus import RIGHT
 from mnemo_jax.errors import UserError
 from mnemo_jax.losses.layers import Activation, Layers
 from mnemo_jax.networks.curves import Kind, Loss, check, curves, place
@@ -113,7 +114,7 @@ def along(
     return barriers(t, _losses(a, bend, b, t, args, loss=loss, kind=kind, batch_size=batch_size))
 
 
-@partial(jax.jit, static_argnames=("loss", "kind", "batch_size"))
+@partial(jax.jit, static_argnames=("loss", "kind", "batch_size"), compiler_options=RIGHT)
 def _losses(
     a: Array, bend: Array, b: Array, t: Array, args: tuple[Any, ...], *, loss: Loss, kind: Kind, batch_size: int | None
 ) -> Array:

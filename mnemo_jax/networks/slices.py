@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from mnemo_jax.calculus import RIGHT
 from mnemo_jax.errors import UserError
 from mnemo_jax.keys import Purpose
 from mnemo_jax.losses.layers import Layer, Layers, flat
@@ -133,7 +134,7 @@ def slice_of(loss: Loss, plane: Plane, s: Array, t: Array, *args: object, batch_
     )
 
 
-@partial(jax.jit, static_argnames=("loss", "batch_size"))
+@partial(jax.jit, static_argnames=("loss", "batch_size"), compiler_options=RIGHT)
 def _sliced(plane: Plane, s: Array, t: Array, args: tuple[object, ...], loss: Loss, batch_size: int) -> Array:
     places = jnp.stack(jnp.meshgrid(s, t), axis=-1).reshape(-1, 2)
     found = lax.map(lambda place: loss(plane.at(place), *args), places, batch_size=min(batch_size, len(places)))
