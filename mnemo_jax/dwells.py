@@ -15,11 +15,12 @@ from mnemo_jax.finish import DURATIONS
 from mnemo_jax.record import Record
 from mnemo_jax.sides import Side
 from mnemo_jax.stall_counts import Counted, Finals, blocks
+from mnemo_jax.starts import DRAWN, Sobol
 from mnemo_jax.survival import Median, Survival, alone, band, median, moments, spread
 
 TOP = 1000  # places told one by one, those with most stalls
 MOST = 1 << 31  # steps of a descent
-SAMPLES = ("uniform", "normal", "sobol", "layers")  # kinds of starts that are a sample, so that shares have intervals
+SAMPLES = (*DRAWN, Sobol.kind)  # kinds of starts that are a sample, so that shares have intervals
 
 
 class Place(NamedTuple):

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pyarrow.parquet as pq
 from annotated_types import Ge, MinLen
 from jax import Array
 from pydantic import Field
@@ -82,6 +81,8 @@ class Points:
 AnyStarts = Uniform | Normal | Grid | Sobol | Points | Layered
 KINDS: dict[str, Any] = {kind.kind: kind for kind in (Uniform, Normal, Grid, Sobol, Points, Layered)}
 Starts = Annotated[AnyStarts, Field(discriminator="kind")]
+INDEPENDENT = (Uniform, Normal, Layered)  # kinds whose starts are drawn independently of each other
+DRAWN = tuple(kind.kind for kind in INDEPENDENT)
 Draw = Callable[[int, int], Array]
 
 
@@ -147,7 +148,7 @@ def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
 
 def is_independent(starts: AnyStarts) -> bool:
     """Whether the starts are drawn independently of each other, as interval formulas for counts need."""
-    return isinstance(starts, Uniform | Normal | Layered)
+    return isinstance(starts, INDEPENDENT)
 
 
 def _per_axis(name: str, value: Numbers | None, default: tuple[float, ...]) -> np.ndarray:
@@ -221,6 +222,8 @@ def _given(starts: Points, dim: int) -> np.ndarray:
 
 def _ends_of(folder: Path) -> np.ndarray:
     """Return the end points of a finished run ``[n, d]`` in order of its starts."""
+    import pyarrow.parquet as pq
+
     files = sorted((folder / "starts").glob("*.parquet"))
     if not files or not (folder / "summary.json").exists():
         raise UserError(f"starts.path: {str(folder)!r} is not the folder of a finished run")

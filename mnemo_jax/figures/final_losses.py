@@ -14,8 +14,8 @@ from mnemo_jax.figures.shares import ROW, cells
 from mnemo_jax.figures.style import FAINT, INK, KIND_COLOURS, QUIET, page, styled
 from mnemo_jax.figures.where import ROWS
 from mnemo_jax.record import Record
+from mnemo_jax.starts import DRAWN
 
-DRAWN = ("uniform", "normal", "layers")  # kinds of starts that are drawn independently
 BAR, LEVEL = "#8a8a8a", KIND_COLOURS["maximum"]
 
 
