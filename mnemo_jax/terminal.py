@@ -93,12 +93,10 @@ def show(record: Record, top: int = ROWS) -> None:
 def sentence(record: Record) -> str:
     """Return the run in one sentence."""
     told, count = f"{record.summary['name']}: {_starts(record.summary['starts'])}", record.shares.count
-    if not record.config["record"]["catalogue"]:
-        if record.summary.get("measures"):
-            return f"{told}: {trained(record.summary)}"
-        return f"{told}, whose ends were not judged"
     if not count.any() and record.summary.get("measures"):
         return f"{told}: {trained(record.summary)}"
+    if not record.config["record"]["catalogue"]:
+        return f"{told}, whose ends were not judged"
     if not count.any():
         return f"{told}, none of which reached a critical point"
     at_minima = np.where(record.catalogue.kind == Kind.MINIMUM, count, 0)

@@ -1,6 +1,7 @@
 """What was measured along descents on data: at start and end, at the best look, and where they had stopped early."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from mnemo_jax.stopping import Stop
 
 TRAIN = "train"
 WATCHED = "validation_loss"  # unless another measure is asked for
-LOW = ("loss", "error")  # measures whose names end so are better the lower they are, others the higher
+LOSSES = ("loss", "error")  # measures whose names end so are better the lower they are, others the higher
 
 
 class History(NamedTuple):
@@ -61,7 +62,7 @@ def columns(history: History, steps: np.ndarray, stop: Stop) -> dict[str, np.nda
     found, watch = {}, stop.watch or WATCHED
     if watch in history.names and len(history.step) > 2:
         watched = history.values[..., history.names.index(watch)].astype(np.float64)
-        order = watched if watch.endswith(LOW) else -watched
+        order = watched if watch.endswith(LOSSES) else -watched
         order = np.where(np.isnan(order), np.inf, order)
         looks["best_"] = np.argmin(order, axis=1)
         if stop.patience is not None:
@@ -98,6 +99,28 @@ def is_told(column: str, measures: tuple[str, ...]) -> bool:
     """Whether a column of starts is one of `columns`, by the names of the measures."""
     known = (*measures, "step")
     return any(column.startswith(when) and column.removeprefix(when) in known for when in WHEN) and column != "step"
+
+
+def measured(told: Mapping[str, Any]) -> list[str]:
+    """Return the names of what was measured, ``part_function``, from a record's summary of measures."""
+    return [name.removeprefix("start_") for name in told if name.startswith("start_")]
+
+
+def watched(stop: Mapping[str, Any]) -> str:
+    """Return in words what the best look goes by, from a record's stop rules."""
+    return (stop.get("watch") or WATCHED).replace("_", " ")
+
+
+def looked(summary: Mapping[str, Any], stop: Mapping[str, Any]) -> str:
+    """Return in a sentence what the best look goes by, and how many starts would have stopped early."""
+    told = f"Best goes by the {watched(stop)}, looked at every {stop['check_every']:,} steps"
+    if "stop_step" in summary["measures"]:
+        starts, number = summary["starts"], summary["measures"]["stop_step"]["number"]
+        told += (
+            f"; {number:,} of {starts:,} start{'' if starts == 1 else 's'} would have stopped early, "
+            f"after {stop['patience']} looks without a better one"
+        )
+    return f"{told}."
 
 
 def summary(values: dict[str, np.ndarray]) -> dict[str, dict[str, float | int]]:

@@ -11,10 +11,11 @@ from scipy import stats
 
 from mnemo_jax.estimates import CONFIDENCE
 from mnemo_jax.figures import words
-from mnemo_jax.figures.looks import LOSSES, final, measured, spread
+from mnemo_jax.figures.looks import final, measured, spread
 from mnemo_jax.figures.style import INK, KIND_COLOURS, page, styled
 from mnemo_jax.figures.where import ROWS
 from mnemo_jax.record import Record
+from mnemo_jax.training import LOSSES
 
 MARKS = 3000  # starts with a mark each; more are drawn as a density
 BINS = 40  # of strips and density, along each axis

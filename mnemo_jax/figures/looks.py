@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mnemo_jax import training
 from mnemo_jax.record import Record
 
 CELLS = 20_000_000  # numbers of the looks that are read at most
@@ -13,7 +14,6 @@ WIDE = 30  # ratio of the largest number to the smallest from which an axis is l
 FEWER = 6  # that ratio along training, where what is slow comes last
 LATE = 12  # ratio of the last look to the steps of the median descent from which that of steps is
 QUANTILES = (0.05, 0.5, 0.95)
-LOSSES = ("loss", "error")  # measures whose names end so are better the lower they are, others the higher
 
 
 class Looks(NamedTuple):
@@ -64,8 +64,7 @@ def looks_of(record: Record) -> Looks | None:
 
 def measured(record: Record) -> list[str]:
     """Return the names of what was measured on the parts of a run's data, ``part_function``; none for other runs."""
-    told = record.summary.get("measures") or {}
-    return [name.removeprefix("start_") for name in told if name.startswith("start_")]
+    return training.measured(record.summary.get("measures") or {})
 
 
 def quantiles(values: np.ndarray) -> np.ndarray:
@@ -110,7 +109,7 @@ def best_step(record: Record) -> tuple[float, str] | None:
     told = (record.summary.get("measures") or {}).get("best_step")
     if not told or not told["number"]:
         return None
-    return told["median"], record.config["stop"].get("watch", "validation_loss").replace("_", " ")
+    return told["median"], training.watched(record.config["stop"])
 
 
 def final(record: Record, *names: str, first: int | None = None) -> list[np.ndarray]:

@@ -10,9 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from mnemo_jax.figures import looks, words
-from mnemo_jax.figures.looks import LOSSES, Looks, looks_of, quantiles, sampled, spread, thinned
+from mnemo_jax.figures.looks import Looks, looks_of, quantiles, sampled, spread, thinned
 from mnemo_jax.figures.style import INK, KIND_COLOURS, page, styled
 from mnemo_jax.record import Record
+from mnemo_jax.training import LOSSES
 
 RUN, MEDIAN, BEST = "#8a8a8a", KIND_COLOURS["minimum"], KIND_COLOURS["maximum"]
 FIRST = 10  # of the steps the first part, by which accuracies climb from chance and which sets no end of their axis

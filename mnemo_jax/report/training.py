@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from mnemo_jax.figures import looks, words
+from mnemo_jax.figures import looks
 from mnemo_jax.figures.looks import Looks, looks_of, quantiles, sampled, thinned
 from mnemo_jax.figures.training import height_of, note
 from mnemo_jax.record import Record
 from mnemo_jax.report.chart import Chart, digits, figure, lines, log_axis
 from mnemo_jax.report.table import Cell, Column, Table
 from mnemo_jax.terminal_training import COLUMNS, told
+from mnemo_jax.training import looked
 
 COLOURS = {"train": "var(--hue-4)", "validation": "var(--hue-1)", "test": "var(--hue-2)"}
 CLICK = " A click on a name of the legend hides or shows it."
@@ -166,7 +167,7 @@ def measures(record: Record) -> Table | None:
         caption="What was measured: median over starts (5 – 95 %)",
         columns=[Column("measure", "left"), *(Column(title) for title in times)],
         rows=rows,
-        note=_when(record, times),
+        note=looked(record.summary, record.config["stop"]) if looks.best_step(record) else "",
         whole=True,
     )
 
@@ -178,18 +179,3 @@ def _cell(name: str, numbers: dict[str, Any]) -> Cell:
     if middle.endswith(" %"):  # once, so that a row fits the page
         return Cell(f"{middle[:-2]} ({low[:-2]} – {high[:-2]}) %", numbers["median"])
     return Cell(f"{middle} ({low} – {high})", numbers["median"])
-
-
-def _when(record: Record, times: dict[str, str]) -> str:
-    best = looks.best_step(record)
-    if best is None:
-        return ""
-    stop = record.config["stop"]
-    said = f"Best goes by the {best[1]}, looked at every {stop['check_every']:,} steps"
-    if "stop_" in times.values():
-        number = record.summary["measures"]["stop_step"]["number"]
-        said += (
-            f"; {number:,} of {words.several(record.summary['starts'], 'start')} would have stopped early, "
-            f"after {stop['patience']} looks without a better one"
-        )
-    return f"{said}."
