@@ -173,10 +173,16 @@ def equations(program: Any) -> Iterator[Any]:
     """Yield every operation of a traced program, those of the functions it calls included."""
     for equation in getattr(program, "jaxpr", program).eqns:
         yield equation
-        for parameter in equation.params.values():
-            for part in parameter if isinstance(parameter, tuple | list) else (parameter,):
-                if hasattr(getattr(part, "jaxpr", part), "eqns"):
-                    yield from equations(part)
+        for part in called(equation):
+            yield from equations(part)
+
+
+def called(equation: Any) -> Iterator[Any]:
+    """Yield the programs that an operation of a traced program calls."""
+    for parameter in equation.params.values():
+        for part in parameter if isinstance(parameter, tuple | list) else (parameter,):
+            if hasattr(getattr(part, "jaxpr", part), "eqns"):
+                yield part
 
 
 def hessian(loss: Loss) -> Callable[[Array, Args], Array]:

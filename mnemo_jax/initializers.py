@@ -1,5 +1,6 @@
 """Starts of networks: every array of weights and every bias drawn by an initializer of its own."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ OWN: dict[str, Callable[..., Draw]] = {"hadamard": hadamard}
 PLAIN = ("zeros", "ones")  # initializers themselves, where jax's others are functions that make one
 
 
+@functools.cache
 def known() -> dict[str, Callable[..., Any]]:
     """Return every initializer by name."""
     made = {name: getattr(jax.nn.initializers, name) for name in dir(jax.nn.initializers) if name[0].islower()}
@@ -97,11 +99,10 @@ def recipe(starts: Layered, landscape: Landscape) -> Recipe:
     Raises:
         UserError: the loss has no layers, or an initializer does not exist or does not suit its array.
     """
-    arrays = landscape.layers or landscape.unravel
-    if arrays is None:
+    if landscape.arrays is None:
         raise UserError("starts.kind: layers need a loss on arrays of weights, as a network's; this one is on a vector")
     with jax.enable_x64(True):
-        tree = jax.eval_shape(arrays, jax.ShapeDtypeStruct((landscape.dim,), np.float64))
+        tree = jax.eval_shape(landscape.arrays, jax.ShapeDtypeStruct((landscape.dim,), np.float64))
     shapes = tuple(leaf.shape for leaf in jax.tree.leaves(tree))
     is_weight = [len(shape) > 1 for shape in shapes]
     number = sum(is_weight)

@@ -93,6 +93,16 @@ class Landscape:
     augment: Callable[..., Any] | None = None
 
     @property
+    def items(self) -> int:
+        """Number of items in the data, 0 without data."""
+        return len(self.args[self.data[0]]) if self.data else 0
+
+    @property
+    def arrays(self) -> Callable[[Any], Any] | None:
+        """Function from ``[dim]`` to the arrays that a point stands for, None where it is one vector."""
+        return self.layers or self.unravel
+
+    @property
     def measured(self) -> dict[str, Callable[..., Any]]:
         """What is measured along descents: the measures, and, with these or parts held out, at least the loss."""
         return {"loss": self.loss, **self.measures} if self.measures or self.held_out else {}

@@ -91,6 +91,10 @@ class Optimizer:
         size = dict(self.args).get("noise.size") if self.needs_data() else None
         return size if isinstance(size, int) else None
 
+    def once(self) -> bool:
+        """Whether its batches take every item once in each epoch."""
+        return ("noise.replace", False) in self.args
+
     def traced(self) -> "Optimizer":
         """Return what a program is compiled for: the choice without those numbers."""
         numbers = self.numbers()
@@ -132,6 +136,10 @@ class Transformation:
     def batch(self) -> None:
         """Return None: its steps' gradients are of all items."""
         return
+
+    def once(self) -> bool:
+        """Return False: it takes no batches."""
+        return False
 
     def traced(self) -> "Transformation":
         """Return the transformation."""

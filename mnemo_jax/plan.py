@@ -16,7 +16,7 @@ from annotated_types import Ge, Le
 from pydantic import TypeAdapter
 
 from mnemo_jax import training
-from mnemo_jax.calculus import Watch, check_scalar, equations, loss_of
+from mnemo_jax.calculus import Watch, called, check_scalar, equations, loss_of
 from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
 from mnemo_jax.generators import check_images
@@ -98,9 +98,8 @@ class Plan:
         _check_observables(self.observables, self.landscape.dim, training.names(self.landscape))
         if self.optimizer.needs_data() and not self.landscape.data:
             raise UserError("optimizer.noise: minibatch noise needs a loss with data; name its arrays in loss.data")
-        items = len(self.landscape.args[self.landscape.data[0]]) if self.landscape.data else 0
-        once = ("noise.replace", False) in getattr(self.optimizer, "args", ())
-        if once and (size := self.optimizer.batch() or 0) > items:
+        size, items = self.optimizer.batch() or 0, self.landscape.items
+        if self.optimizer.once() and size > items:
             raise UserError(f"optimizer.noise.size: {size} is more than the {items} items that are trained on")
         if self.until is not None and not is_independent(self.starts):
             raise UserError("until: asks for intervals, which only uniform and normal starts have")
@@ -273,7 +272,7 @@ def complete_stop(stop: Stop, landscape: Landscape, optimizer: Optimizer | Trans
         UserError: epochs without batches, or steps that do not end with a look.
     """
     per = _steps_per_epoch(landscape, optimizer)
-    every = stop.check_every or (per if ("noise.replace", False) in getattr(optimizer, "args", ()) else 1)
+    every = stop.check_every or (per if optimizer.once() else 1)
     if stop.max_steps is not None and stop.epochs is not None:
         raise UserError("stop.epochs: is given beside stop.max_steps; leave one of them out")
     if stop.epochs is not None and not optimizer.needs_data():
@@ -288,8 +287,7 @@ def complete_stop(stop: Stop, landscape: Landscape, optimizer: Optimizer | Trans
 
 def _steps_per_epoch(landscape: Landscape, optimizer: Optimizer | Transformation) -> int:
     """Return the number of batches that all items make, 1 without batches."""
-    items = len(landscape.args[landscape.data[0]]) if landscape.data else 1
-    return -(-items // (optimizer.batch() or items))
+    return -(-landscape.items // (optimizer.batch() or landscape.items or 1)) or 1
 
 
 def watch_of(plan: "Plan") -> Watch:
@@ -333,10 +331,8 @@ def _constants(program: Any) -> Iterator[Any]:
     yield from getattr(program, "consts", ())
     for equation in getattr(program, "jaxpr", program).eqns:
         yield from (variable.val for variable in equation.invars if hasattr(variable, "val"))
-        for parameter in equation.params.values():
-            for part in parameter if isinstance(parameter, tuple | list) else (parameter,):
-                if hasattr(getattr(part, "jaxpr", part), "eqns"):
-                    yield from _constants(part)
+        for part in called(equation):
+            yield from _constants(part)
 
 
 def _power_of_two(value: float) -> int:

@@ -113,11 +113,7 @@ def curvature(
         own, error = made.values, made.residuals
         done += size
         lowest, highest = min(lowest, own[0]), max(highest, own[-1])
-        limit = (
-            64.0 * np.sqrt(dim) * float(jnp.finfo(x.dtype).eps) * max(abs(lowest), abs(highest))
-            if zero is None
-            else zero
-        )
+        limit = rounding(x, max(abs(lowest), abs(highest))) if zero is None else zero
         if made.whole:
             bound, top = own[0] - error[0], min(top, own[-1] + error[-1])
         else:
@@ -157,6 +153,11 @@ def _check(loss: Loss, x: Any, args: tuple[Any, ...]) -> None:
     if not right:
         raise UserError(f"x: {reprlib.repr(x)} is not a point: give an array [d] of floats")
     check_scalar("loss", loss, x, *args)
+
+
+def rounding(x: Any, largest: Any) -> Any:
+    """Return the size below which an eigenvalue at points ``x [..., d]`` is rounding, by the largest."""
+    return 64.0 * np.sqrt(x.shape[-1]) * float(jnp.finfo(x.dtype).eps) * largest
 
 
 def overlooked(dim: int, products: int) -> float:

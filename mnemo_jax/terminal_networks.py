@@ -89,12 +89,10 @@ def notes(told: Told) -> list[str]:
 
 
 def _distinct_notes(told: Told) -> list[str]:
-    found, network = told["distinct"], told["network"]
+    found = told["distinct"]
     if not found:
         return []
-    by = "exchanging units"
-    if network["activation"] in ("tanh", "linear") or (network["activation"] == "sigmoid" and network["bias"]):
-        by += " and turning their signs"
+    by = f"exchanging units{' and turning their signs' * found['signs']}"
     family = f", each in a family of {found['scales']:,} dimensions by scaling units" if found["scales"] else ""
     number = found["copies"]
     told_number = f"{number:,}" if number < 1e6 else f"{float(number):.3g}"

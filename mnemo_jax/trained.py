@@ -15,7 +15,7 @@ from mnemo_jax.losses.linear_network import LinearNetwork
 from mnemo_jax.networks.arrays import joined
 from mnemo_jax.networks.distinct import distinct
 from mnemo_jax.networks.gradients import gradient_norms
-from mnemo_jax.networks.symmetry import copies, normal, scales
+from mnemo_jax.networks.symmetry import copies, group, normal, scales
 from mnemo_jax.networks.units import dead_units, distinct_units, effective_ranks
 from mnemo_jax.plan import Plan
 from mnemo_jax.record import Record
@@ -105,8 +105,7 @@ def numbers(values: np.ndarray) -> dict[str, float]:
 
 def gradients_of(ends: Ends) -> list[dict[str, Any]]:
     """Return the gradient's norm by each array, at the starts and the ends."""
-    unravel = ends.layers or ends.landscape.unravel
-    begin, end = (gradient_norms(ends.loss, x, ends.args, unravel) for x in (ends.first, ends.x))
+    begin, end = (gradient_norms(ends.loss, x, ends.args, ends.landscape.arrays) for x in (ends.first, ends.x))
     return [
         {"array": name, "zero": int(np.sum(begin[name] == 0)), "start": numbers(begin[name]), "end": numbers(norm)}
         for name, norm in end.items()
@@ -155,5 +154,6 @@ def distinct_of(ends: Ends) -> dict[str, Any] | None:
         "tolerance": tolerance,
         "copies": copies(layers, ends.activation),
         "scales": scales(layers, ends.activation),
+        "signs": group(layers, ends.activation).signs,
         "minima": [{"loss": loss, "ends": int(number), "start": int(start)} for loss, number, start in rows],
     }

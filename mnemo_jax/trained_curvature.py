@@ -6,12 +6,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from mnemo_jax.calculus import gradients
 from mnemo_jax.landscape import DENSE
 from mnemo_jax.networks.curvature import Extremes, extremes, looks_of, outliers
-from mnemo_jax.networks.gradients import gradient_norms
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation
 from mnemo_jax.plan import Plan
-from mnemo_jax.spectrum import curvature, density, word_of
+from mnemo_jax.spectrum import curvature, density, rounding, word_of
 from mnemo_jax.stability import critical_rate
 from mnemo_jax.trained import Ends
 
@@ -61,8 +61,7 @@ def limit(optimizer: Optimizer | Transformation, steps: np.ndarray) -> list[floa
 
 def _curvature(ends: Ends, found: Extremes, row: int, seed: int) -> dict[str, Any]:
     """Return the curvature of one end."""
-    x, slope = ends.x[row], gradient_norms(ends.loss, ends.x[row : row + 1], ends.args)
-    gradient = float(np.linalg.norm(list(slope.values())))
+    x, gradient = ends.x[row], float(np.linalg.norm(gradients(ends.x[row : row + 1], ends.args, loss=ends.loss)))
     zero = _zero(gradient, max(abs(found.lowest[row]), abs(found.highest[row])), np.asarray(x))
     told = curvature(ends.loss, x, ends.args, most=MOST, count=x.size <= DENSE, seed=seed)
     return {
@@ -89,8 +88,7 @@ def _zero(gradient: float, highest: float, x: np.ndarray) -> float:
     With ``|x|`` as the length over which a Hessian of norm ``highest`` changes, an eigenvalue ``l`` may change by
     ``highest / |x|`` times the Newton step along it, ``gradient / l``; beneath that stands rounding.
     """
-    rounding = 64.0 * np.sqrt(x.size) * np.finfo(float).eps * highest
-    return float(max(rounding, np.sqrt(gradient * highest / max(float(np.linalg.norm(x)), 1e-300))))
+    return float(max(rounding(x, highest), np.sqrt(gradient * highest / max(float(np.linalg.norm(x)), 1e-300))))
 
 
 def _density(ends: Ends, values: np.ndarray, seed: int) -> dict[str, Any]:

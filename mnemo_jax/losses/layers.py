@@ -39,14 +39,14 @@ class Layers:
         """Inputs and outputs of each layer."""
         return tuple(zip(self.widths[:-1], self.widths[1:], strict=True))
 
-    def __call__(self, x: Array) -> tuple[Layer, ...]:
-        """Return the layers that a point ``x [d]`` stands for."""
+    def __call__(self, x: Any) -> tuple[Layer, ...]:
+        """Return the layers that points ``x [..., d]`` stand for: weights ``[..., inputs, outputs]``."""
         layers, begin = [], 0
         for inputs, outputs in self.pairs:
             middle = begin + inputs * outputs
             end = middle + outputs * self.bias
-            weight = x[begin:middle].reshape(inputs, outputs)
-            layers.append(Layer(weight, x[middle:end] if self.bias else None))
+            weight = x[..., begin:middle].reshape(*x.shape[:-1], inputs, outputs)
+            layers.append(Layer(weight, x[..., middle:end] if self.bias else None))
             begin = end
         return tuple(layers)
 
@@ -71,10 +71,11 @@ ACTIVATIONS: dict[str, Any] = {
 def outputs(layers: tuple[Layer, ...], inputs: Array, activation: Activation) -> Array:
     """Return a network's outputs ``[n, outputs]`` for ``inputs [n, inputs]``; the last layer is linear."""
     for layer in layers[:-1]:
-        inputs = ACTIVATIONS[activation](_affine(layer, inputs))
-    return _affine(layers[-1], inputs)
+        inputs = ACTIVATIONS[activation](affine(layer, inputs))
+    return affine(layers[-1], inputs)
 
 
-def _affine(layer: Layer, inputs: Array) -> Array:
+def affine(layer: Layer, inputs: Array) -> Array:
+    """Return what enters the units ``[n, outputs]`` of a layer for ``inputs [n, inputs]``."""
     product = inputs @ layer.weight
     return product if layer.bias is None else product + layer.bias[None]

@@ -17,14 +17,7 @@ def split(x: np.ndarray, layers: Layers) -> Arrays:
     x = np.asarray(x, np.float64)
     if x.ndim != 2 or x.shape[1] != layers.dim:
         raise UserError(f"x: has shape {list(x.shape)} and must be [n, {layers.dim}], one row for each network")
-    made, begin = [], 0
-    for inputs, outputs in layers.pairs:
-        middle = begin + inputs * outputs
-        end = middle + outputs * layers.bias
-        weight = x[:, begin:middle].reshape(len(x), inputs, outputs)
-        made.append(Layer(weight, x[:, middle:end] if layers.bias else None))
-        begin = end
-    return tuple(made)
+    return layers(x)
 
 
 def joined(arrays: Arrays) -> np.ndarray:

@@ -18,7 +18,7 @@ from jax import Array, lax
 from mnemo_jax.errors import UserError
 from mnemo_jax.keys import Purpose
 from mnemo_jax.networks.curves import Loss, row_key
-from mnemo_jax.spectrum import overlooked
+from mnemo_jax.spectrum import overlooked, rounding
 
 BATCH = 16  # points at once at most, unless said
 ROOM = 1 << 25  # numbers that their vectors hold together at most, unless said
@@ -97,7 +97,7 @@ def extremes(loss: Loss, x: Array, *args: Any, products: int = 64, batch_size: i
     rows = np.minimum(np.arange(-(-number // batch) * batch), number - 1)  # the last batch is filled up
     made = _tridiagonals(x[rows], jnp.asarray(rows), jax.random.key(seed), args, loss=loss, size=size, batch=batch)
     diagonal, beside = (np.asarray(part, np.float64)[:number] for part in made)
-    return _ritz(diagonal, beside, dim, float(jnp.finfo(x.dtype).eps))
+    return _ritz(diagonal, beside, x)
 
 
 @partial(jax.jit, static_argnames=("loss", "size", "batch"))
@@ -162,9 +162,9 @@ def lanczos(
     return lax.scan(step, state, jnp.arange(size))[1]
 
 
-def _ritz(diagonal: np.ndarray, beside: np.ndarray, dim: int, eps: float) -> Extremes:
-    """Return the eigenvalues of tridiagonal matrices with their residuals and bounds."""
-    number, size = diagonal.shape
+def _ritz(diagonal: np.ndarray, beside: np.ndarray, x: Array) -> Extremes:
+    """Return the eigenvalues of the tridiagonal matrices at points ``x [n, d]`` with their residuals and bounds."""
+    (number, size), dim = diagonal.shape, x.shape[1]
     right = np.isfinite(diagonal).all(axis=1) & np.isfinite(beside).all(axis=1)
     values, residuals = np.full((number, size), np.nan), np.full((number, size), np.nan)
     matrices = np.zeros((int(right.sum()), size, size))
@@ -174,7 +174,7 @@ def _ritz(diagonal: np.ndarray, beside: np.ndarray, dim: int, eps: float) -> Ext
     values[right], vectors = np.linalg.eigh(matrices)
     left = 0.0 if size == dim else beside[right, -1:]
     largest = np.max(np.abs(values), axis=1, initial=0.0, where=np.isfinite(values))
-    zero = 64.0 * np.sqrt(dim) * eps * largest  # as in `spectrum.curvature`
+    zero = rounding(x, largest)
     residuals[right] = np.abs(vectors[:, -1]) * left + zero[right, None]
     beyond = 0.0 if size == dim else overlooked(dim, size) * (values[:, -1] - values[:, 0])
     return Extremes(

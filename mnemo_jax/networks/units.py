@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from mnemo_jax.errors import UserError
-from mnemo_jax.losses.layers import ACTIVATIONS, Activation, Layer, Layers
+from mnemo_jax.losses.layers import ACTIVATIONS, Activation, Layer, Layers, affine
 from mnemo_jax.networks.symmetry import group
 
 
@@ -76,8 +76,8 @@ def dead_units(x: Array, layers: Layers, activation: Activation, inputs: Array) 
 def _dead(x: Array, inputs: Array, layers: Layers, activation: Activation) -> Array:
     def one(point: Array) -> Array:
         number, values = [], inputs
-        for weight, bias in layers(point)[:-1]:
-            enters = values @ weight if bias is None else values @ weight + bias
+        for layer in layers(point)[:-1]:
+            enters = affine(layer, values)
             number.append(jnp.sum(jnp.all(enters <= 0, axis=0)))
             values = ACTIVATIONS[activation](enters)
         return jnp.array(number, jnp.int32)
