@@ -170,14 +170,15 @@ class _Stepping(NamedTuple):
     """What a step changes: the point, the optimizer's state, the notes on small gradients (int64), the last gradient.
 
     The gradient is there to be read after the loop, and to be an array of its own inside it. In one dimension, where
-    computing it costs no more than reading it, it is None. ``row`` (int32) is the history's that is written next.
+    computing it costs no more than reading it, it is None. ``row`` (int32) is the history's that is written next, None
+    where there is none.
     """
 
     x: Array
     memory: Any
     bits: Array
     gradient: Array | None
-    row: Array
+    row: Array | None
     history: Array | None
 
 
@@ -206,7 +207,7 @@ def _step(now: _Stepping, left: Array, ceiling: Array | float, number: Array, pr
         memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old), memory, now.memory),
         bits=stretch.noted(now.bits, number, goes, small, low),
         gradient=None if now.gradient is None else look.gradient,
-        row=now.row + goes,
+        row=None if now.row is None else now.row + goes,
         history=None if now.history is None else _measured(now, program),
     )
 
@@ -372,8 +373,8 @@ def descend(
     """
     plain = tile.native and tile.layout == "lanes_last"
     if plain:
-        program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data(), watch, parts)
-        plain = native.is_plain(partial(_moved, program=program), jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype))
+        moved = partial(_moved, loss=loss, choice=choice, watch=watch)
+        plain = native.is_plain(moved, jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype), args, rules, parts)
     how = "native" if plain else str(x0.dtype)
     done: tuple[Ends, StallLog, Array] = COMPILED[how](
         x0, size, first, root, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
@@ -473,15 +474,21 @@ COMPILED = {
 """Programs with native parts must do without a library's sums, and so must those in float32 (see `RIGHT`)."""
 
 
-def _moved(x: Array, program: _Program) -> Any:
-    """Return what a step makes of a start ``x [d]``, in the primitives it takes."""
-    now = _standing(x, program.optimizer.init(x))._replace(history=program.watch.blank(x.dtype))
+@partial(jax.jit, static_argnames=("loss", "choice", "watch"))
+def _moved(
+    x: Array, args: Args, rules: Rules, parts: tuple[Args, ...], *, loss: Loss, choice: MakesOptimizer, watch: Watch
+) -> Any:
+    """Return what a step makes of a start ``x [d]``, in the primitives it takes; jit remembers them."""
+    program = _Program(loss, args, choice.build(rules.numbers), rules, choice.needs_data(), watch, parts)
+    history = program.watch.blank(x.dtype)
+    row = None if history is None else jnp.int32(0)
+    now = _standing(x, program.optimizer.init(x))._replace(row=row, history=history)
     return _step(now, jnp.int32(1), jnp.inf, jnp.int32(0), program)
 
 
 def _standing(x: Array, memory: Any) -> _Stepping:
     """Return a lane before a step of which no history is kept."""
-    return _Stepping(x, memory, jnp.int64(0), x, jnp.int32(0), None)
+    return _Stepping(x, memory, jnp.int64(0), x, None, None)
 
 
 def _words(steps: int) -> list[int]:
@@ -497,7 +504,8 @@ def _word(lanes: Lane, looks: int, tile: Tile, program: _Program) -> _Ended:
     ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
     gradient = lanes.x if rules.centre.size > 1 else None
     bits = jnp.zeros(left.shape, jnp.int64)
-    now = _Stepping(lanes.x, lanes.memory, bits, gradient, lanes.steps, lanes.history)
+    row = None if lanes.history is None else lanes.steps
+    now = _Stepping(lanes.x, lanes.memory, bits, gradient, row, lanes.history)
     period = tile.sample if looks % tile.sample == 0 else 1
 
     def step(k: Array, now: _Stepping) -> _Stepping:
