@@ -309,16 +309,17 @@ def _fresh(x: Array, slot: Array, memory: Any, size: Array, watch: Watch) -> Lan
     return Lane(x, memory, zero, outcome, slot, stretch.fresh(x), jnp.int32(WORD), history)
 
 
-def _memory(optimizer: optax.GradientTransformationExtraArgs, x: Array, root: Array, number: Array) -> Any:
-    """Return the optimizer's first state, random keys in it replaced by those of start ``number``."""
-    noise, batch, augment = (key(root, p, number) for p in (Purpose.NOISE, Purpose.BATCH, Purpose.AUGMENT))
-    words = {"rng_key": noise, "key": noise, "batch_key": batch, "augment_key": augment}
+def _memory(optimizer: optax.GradientTransformationExtraArgs, x: Array, root: Array, first: Array, index: Array) -> Any:
+    """Return the optimizer's first state, random keys in it replaced by those of start ``first + index``."""
+    purposes = {"rng_key": Purpose.NOISE, "key": Purpose.NOISE, "batch_key": Purpose.BATCH, "augment_key": Purpose.AUGMENT}
 
     def own(path: Any, leaf: Array) -> Array:
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return noise
+            return key(root, Purpose.NOISE, first + index)
         name = getattr(path[-1], "name", "")
-        return jax.random.key_data(words[name]) if name in words and leaf.dtype == jnp.uint32 else leaf
+        if name in purposes and leaf.dtype == jnp.uint32:
+            return jax.random.key_data(key(root, purposes[name], first + index))
+        return leaf
 
     return jax.tree_util.tree_map_with_path(own, optimizer.init(x))
 
@@ -404,7 +405,7 @@ def _descend(
     def start(slot: Array) -> Lane:
         index = jnp.minimum(slot, x0.shape[0] - 1)
         x = x0[index]
-        return _fresh(x, slot, _memory(program.optimizer, x, root, first + index), size, watch)
+        return _fresh(x, slot, _memory(program.optimizer, x, root, first, index), size, watch)
 
     starts = jax.vmap(start, out_axes=axis)
 
@@ -428,6 +429,12 @@ def _descend(
         )
         idle = lanes.outcome == Outcome.IDLE
         stopped = (lanes.outcome != Outcome.RUNNING) & ~(idle & (carry.taken >= size))
+        if plain and carry.history is None:
+            late = lanes.outcome == Outcome.OUT_OF_STEPS
+            period = jax.lax.cond(jnp.any(late), returns, lambda lanes: jnp.zeros_like(lanes.steps), lanes)
+            period = jnp.where(late, period, 0)
+            lanes, taken, rows = native.native(one_by_one)(lanes, carry.taken, carry.rows, stopped, period)
+            return _Carry(lanes, taken, segments, rows, None, log)
         place = jnp.cumsum(stopped.astype(jnp.int32)) - 1
         # A barrier, or XLA counts anew in each array that the lanes are made of.
         place, served = jax.lax.optimization_barrier((place, stopped & (place < most)))
@@ -445,6 +452,31 @@ def _descend(
         taken = jnp.minimum(carry.taken + jnp.minimum(place[-1] + 1, most), size)
         return _Carry(lanes, taken, segments, rows, history, log)
 
+    def one_by_one(lanes: Lane, taken: Array, rows: Array, stopped: Array, period: Array) -> tuple[Lane, Array, Array]:
+        """Serve the lanes that have stopped, one after the other."""
+
+        def following(k: Array) -> Array:
+            return jax.lax.while_loop(lambda k: (k < tile.lanes) & ~stopped[jnp.minimum(k, tile.lanes - 1)], lambda k: k + 1, k)
+
+        def work(state: tuple[Array, ...]) -> tuple[Array, ...]:
+            k, taken, rows, x, slot = state
+            lane = jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, k, -1, keepdims=False), lanes)
+            rows = jax.lax.dynamic_update_slice(rows, _row(lane, period[k])[None], (lane.slot, jnp.int32(0)))
+            new = x0[jnp.minimum(taken, x0.shape[0] - 1)]
+            x = jax.lax.dynamic_update_index_in_dim(x, new, k, -1)
+            slot = jax.lax.dynamic_update_index_in_dim(slot, jnp.minimum(taken, size), k, -1)
+            return following(k + 1), taken + 1, rows, x, slot
+
+        state = (following(jnp.int32(0)), taken, rows, lanes.x, lanes.slot)
+        _, taken, rows, x, slot = jax.lax.while_loop(lambda state: state[0] < tile.lanes, work, state)
+
+        def fresh(x: Array, slot: Array, stopped: Array, lane: Lane) -> Lane:
+            index = jnp.minimum(slot, x0.shape[0] - 1)
+            new = _fresh(x, slot, _memory(program.optimizer, x, root, first, index), size, watch)
+            return jax.tree.map(partial(jnp.where, stopped), new, lane)
+
+        return across(fresh, "lanes_last")(x, slot, stopped, lanes), jnp.minimum(taken, size), rows
+
     def returns(lanes: Lane) -> Array:
         """Return the period of each lane that goes round in a cycle, 0 for none."""
 
@@ -461,7 +493,7 @@ def _descend(
     history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
     carry = _Carry(idle, jnp.int32(0), jnp.int32(0), _no_rows(x0), history, _no_log(x0))
     carry = jax.lax.while_loop(lambda c: (c.taken < size) | jnp.any(c.lanes.outcome != Outcome.IDLE), serve, carry)
-    ends = _valued(_ends(carry.rows, x0), loss, args)._replace(history=carry.history)
+    ends = _valued(_ends(carry.rows[:-1], x0), loss, args)._replace(history=carry.history)
     return ends, carry.log, carry.segments
 
 
@@ -584,9 +616,19 @@ def _rows(lanes: Lane, period: Array, axis: int) -> Array:
     return jnp.concatenate([column.astype(jnp.float64) for column in columns]).T
 
 
+def _row(lane: Lane, period: Array) -> Array:
+    """Return what is known of one lane's start, ``[2 d + 6]``, as `_rows` does of all."""
+    open_ = lane.stretch
+    since = jnp.where(open_.length > 0, lane.steps + 1 - open_.length, -1)
+    outcome = jnp.where(period > 0, Outcome.CYCLE + CODES * period, lane.outcome)
+    numbers = (outcome, lane.steps, open_.count, open_.steps, since, open_.smallest)
+    return jnp.concatenate([x.astype(jnp.float64) for x in (lane.x, open_.x, *(n[None] for n in numbers))])
+
+
 def _no_rows(x0: Array) -> Array:
-    """Return the rows of starts that are not followed."""
-    return jnp.concatenate([x0, x0, jnp.zeros((x0.shape[0], NUMBERS))], axis=1, dtype=jnp.float64)
+    """Return the rows of starts that are not followed, and one for lanes that follow none."""
+    rows = jnp.concatenate([x0, x0, jnp.zeros((x0.shape[0], NUMBERS))], axis=1, dtype=jnp.float64)
+    return jnp.concatenate([rows, jnp.zeros((1, rows.shape[1]))])
 
 
 def _ends(rows: Array, x0: Array) -> Ends:
@@ -646,7 +688,7 @@ def _path_starts(x0: Array, first: Array, root: Array, rules: Rules, *, choice: 
     optimizer = choice.build(rules.numbers)
 
     def start(x: Array, slot: Array) -> Lane:
-        return _fresh(x, slot, _memory(optimizer, x, root, first + slot), jnp.int32(x0.shape[0]), Watch())
+        return _fresh(x, slot, _memory(optimizer, x, root, first, slot), jnp.int32(x0.shape[0]), Watch())
 
     return jax.vmap(start)(x0, jnp.arange(x0.shape[0], dtype=jnp.int32))
 
