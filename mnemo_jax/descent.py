@@ -150,20 +150,14 @@ class _Program(NamedTuple):
     parts: tuple[Args, ...]
 
 
-class _Look(NamedTuple):
-    """What a lane sees at its point: loss, gradient, its largest entry (infinite outside the bounds), squared norm."""
-
-    value: Array
-    gradient: Array
-    worst: Array
-    square: Array
+def _gradient(x: Array, program: _Program) -> Array:
+    gradient: Array = jax.grad(program.loss)(x, program.args)
+    return gradient
 
 
-def _look(x: Array, program: _Program) -> _Look:
-    value, gradient = jax.value_and_grad(program.loss)(x, program.args)
-    within = jnp.abs(x - program.rules.centre) <= program.rules.reach
-    worst = jnp.max(jnp.where(within, jnp.abs(gradient), jnp.inf))
-    return _Look(value, gradient, worst, jnp.sum(gradient**2))
+def _square(x: Array, program: _Program) -> Array:
+    """Return the squared gradient norm."""
+    return jnp.sum(_gradient(x, program) ** 2)
 
 
 class _Stepping(NamedTuple):
@@ -176,10 +170,10 @@ class _Stepping(NamedTuple):
 
     x: Array
     memory: Any
-    bits: Array
-    gradient: Array | None
     row: Array | None
     history: Array | None
+    bits: Array
+    gradient: Array | None
 
 
 def _step(now: _Stepping, left: Array, ceiling: Array | float, number: Array, program: _Program) -> _Stepping:
@@ -192,44 +186,60 @@ def _step(now: _Stepping, left: Array, ceiling: Array | float, number: Array, pr
         number: int32, of the look in the word.
         program: what is computed.
     """
-    look, rules = _look(now.x, program), program.rules
-    goes = (look.worst > rules.grad_tol) & (look.worst < jnp.inf) & (number < left) & (look.square <= ceiling)
-    x, memory = _update(now.x, now.memory, look, program)
+    gradient = _gradient(now.x, program)
+    bits = _noted(now.bits, now.x, gradient, left, ceiling, number, program)
+    return _Stepping(*_moved(*now[:4], gradient, bits, number, program), bits, gradient)
+
+
+def _noted(
+    bits: Array, x: Array, gradient: Array, left: Array, ceiling: Array | float, number: Array, program: _Program
+) -> Array:
+    """Return the word's bits with those of a look at a lane's point; they say whether its descent goes on."""
+    rules, square = program.rules, jnp.sum(gradient**2)
+    within = jnp.abs(x - rules.centre) <= rules.reach
+    worst = jnp.max(jnp.where(within, jnp.abs(gradient), jnp.inf))
+    goes = (worst > rules.grad_tol) & (worst < jnp.inf) & (number < left) & (square <= ceiling)
+    return stretch.noted(bits, number, goes, square < rules.stall_below, square <= rules.stall_above)
+
+
+def _moved(
+    x: Array, memory: Any, row: Array | None, history: Array | None, gradient: Array, bits: Array, number: Array,
+    program: _Program
+) -> tuple[Any, ...]:
+    """Apply one update, or as many as lie between two looks, to a lane that goes on by the ``bits`` of its look."""
+    goes = stretch.goes(bits, number)
+    new_x, new_memory = _update(x, memory, gradient, program)
     if program.watch.every > 1:
 
         def again(_: Array, point: tuple[Array, Any]) -> tuple[Array, Any]:
-            return _update(*point, _look(point[0], program), program)
+            return _update(*point, _gradient(point[0], program), program)
 
-        x, memory = jax.lax.fori_loop(1, program.watch.every, again, (x, memory))
-    small, low = look.square < rules.stall_below, look.square <= rules.stall_above
-    return _Stepping(
-        x=jnp.where(goes, x, now.x),
-        memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old), memory, now.memory),
-        bits=stretch.noted(now.bits, number, goes, small, low),
-        gradient=None if now.gradient is None else look.gradient,
-        row=None if now.row is None else now.row + goes,
-        history=None if now.history is None else _measured(now, program),
+        new_x, new_memory = jax.lax.fori_loop(1, program.watch.every, again, (new_x, new_memory))
+    return (
+        jnp.where(goes, new_x, x),
+        jax.tree.map(lambda new, old: jnp.where(goes, new, old), new_memory, memory),
+        None if row is None else row + goes,
+        None if history is None else _measured(x, row, history, program),
     )
 
 
-def _update(x: Array, memory: Any, look: _Look, program: _Program) -> tuple[Array, Any]:
+def _update(x: Array, memory: Any, gradient: Array, program: _Program) -> tuple[Array, Any]:
     """Return point and optimizer's state after one update."""
     update, new = program.optimizer.update(
-        look.gradient,
+        gradient,
         memory,
         x,
-        value=look.value,
-        grad=look.gradient,
+        value=program.loss(x, program.args),
+        grad=gradient,
         value_fn=lambda x: program.loss(x, program.args),
         **_batches(x, program),
     )
     return (x + update).astype(x.dtype), jax.tree.map(lambda new, old: new.astype(old.dtype), new, memory)
 
 
-def _measured(now: _Stepping, program: _Program) -> Array:
+def _measured(x: Array, row: Array | None, history: Array, program: _Program) -> Array:
     """Return the history with what is measured at the lane's point."""
-    row = program.watch.measure(now.x, program.parts)
-    return now.history.at[now.row].set(row, mode="drop")  # type: ignore[union-attr]
+    return history.at[row].set(program.watch.measure(x, program.parts), mode="drop")
 
 
 def _batches(x: Array, program: _Program) -> dict[str, Any]:
@@ -243,10 +253,9 @@ def _batches(x: Array, program: _Program) -> dict[str, Any]:
     }
 
 
-def _outcome(x: Array, gradient: Array, steps: Array, rules: Rules) -> Array:
-    """Return the outcome at a lane's point; the first rule that holds names it."""
+def _outcome(x: Array, worst: Array, steps: Array, rules: Rules) -> Array:
+    """Return the outcome at a lane's point with that largest gradient entry; the first rule that holds names it."""
     code = {outcome: jnp.int32(outcome) for outcome in Outcome}
-    worst = jnp.max(jnp.abs(gradient))
     spent = jnp.where(rules.grad_tol < 0, code[Outcome.FINISHED], code[Outcome.OUT_OF_STEPS])
     outcome = jnp.where(steps >= rules.max_steps, spent, code[Outcome.RUNNING])
     outcome = jnp.where(worst <= rules.grad_tol, code[Outcome.CONVERGED], outcome)
@@ -256,14 +265,14 @@ def _outcome(x: Array, gradient: Array, steps: Array, rules: Rules) -> Array:
 
 def _nearer(x: Array, smallest: Array, nearest: Array, program: _Program) -> tuple[Array, Array]:
     """Return the smaller squared gradient norm, and where it is."""
-    square = _look(x, program).square
+    square = _square(x, program)
     smaller = square < smallest
     return jnp.where(smaller, square, smallest), jnp.where(smaller, x, nearest)
 
 
 def _last_gradient(now: _Stepping, program: _Program) -> Array:
     """Return the gradient at the point of a lane that has not moved since its last look."""
-    return _look(now.x, program).gradient if now.gradient is None else now.gradient
+    return _gradient(now.x, program) if now.gradient is None else now.gradient
 
 
 class _Ended(NamedTuple):
@@ -275,20 +284,50 @@ class _Ended(NamedTuple):
     x: Array
 
 
-def _settle(lane: Lane, now: _Stepping, smallest: Array, nearest: Array, looks: int, program: _Program) -> _Ended:
-    """Find out what a word of looks says of one lane, or send it back to where the word began."""
-    rules, old = program.rules, lane.stretch
+class _Last(NamedTuple):
+    """What a lane's last look of a word saw: looks that let it go on, squared norm and largest entry of the gradient."""
+
+    went: Array
+    square: Array
+    worst: Array
+
+
+def _last_look(lane: Lane, now: _Stepping, looks: int, program: _Program) -> _Last:
     running = lane.outcome == Outcome.RUNNING
-    went = jnp.where(running, stretch.gone(now.bits, looks), 0)
-    last = running & (went < looks)  # then it has not moved since its last look
     gradient = _last_gradient(now, program)
-    square = jnp.sum(gradient**2)
-    small, low = square < rules.stall_below, square <= rules.stall_above
-    word = stretch.read(now.bits, old.length, went, last, small, low)
-    steps = lane.steps + went
-    outcome = jnp.where(last, _outcome(now.x, gradient, steps, rules), lane.outcome)
-    smaller = last & (square < smallest)
-    smallest, nearest = jnp.where(smaller, square, smallest), jnp.where(smaller, now.x, nearest)
+    went = jnp.where(running, stretch.gone(now.bits, looks), 0)
+    return _Last(went, jnp.sum(gradient**2), jnp.max(jnp.abs(gradient)))
+
+
+def _blank(dtype: Any) -> tuple[_Last, tuple[stretch.Reading, Array]]:
+    """Return what `_last_look` and `_read` find of nothing."""
+    zero = jnp.zeros((), jnp.int32)
+    return _Last(zero, zero.astype(dtype), zero.astype(dtype)), (stretch.Reading(zero, zero, zero), zero)
+
+
+def _read(lane: Lane, now: _Stepping, seen: _Last, looks: int, program: _Program) -> tuple[stretch.Reading, Array]:
+    """Return what a word of looks says of a lane's stretch, and its outcome."""
+    rules, running = program.rules, lane.outcome == Outcome.RUNNING
+    last = running & (seen.went < looks)  # then it has not moved since its last look
+    small, low = seen.square < rules.stall_below, seen.square <= rules.stall_above
+    word = stretch.read(now.bits, lane.stretch.length, seen.went, last, small, low)
+    return word, jnp.where(last, _outcome(now.x, seen.worst, lane.steps + seen.went, rules), lane.outcome)
+
+
+def _settle(
+    lane: Lane,
+    now: _Stepping,
+    smallest: Array,
+    nearest: Array,
+    seen: _Last,
+    read: tuple[stretch.Reading, Array],
+    looks: int,
+) -> _Ended:
+    """Return a lane after a word of looks, or send it back to where the word began."""
+    (word, outcome), old = read, lane.stretch
+    last = (lane.outcome == Outcome.RUNNING) & (seen.went < looks)
+    smaller = last & (seen.square < smallest)
+    smallest, nearest = jnp.where(smaller, seen.square, smallest), jnp.where(smaller, now.x, nearest)
     after = Stretch(
         length=word.length,
         smallest=jnp.where(word.length > 0, smallest, jnp.inf).astype(smallest.dtype),
@@ -296,7 +335,7 @@ def _settle(lane: Lane, now: _Stepping, smallest: Array, nearest: Array, looks: 
         count=old.count + (word.ended > 0),
         steps=old.steps + word.ended,
     )
-    there = Lane(now.x, now.memory, steps, outcome, lane.slot, after, jnp.int32(WORD), now.history)
+    there = Lane(now.x, now.memory, lane.steps + seen.went, outcome, lane.slot, after, jnp.int32(WORD), now.history)
     back = lane._replace(limit=word.again)
     lane = jax.tree.map(partial(jnp.where, word.again > 0), back, there)
     return _Ended(lane, word.ended, smallest, nearest)
@@ -374,8 +413,8 @@ def descend(
     """
     plain = tile.native and tile.layout == "lanes_last"
     if plain:
-        moved = partial(_moved, loss=loss, choice=choice, watch=watch)
-        plain = native.is_plain(moved, jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype), args, rules, parts)
+        traced = partial(_traced, loss=loss, choice=choice, watch=watch)
+        plain = native.is_plain(traced, jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype), args, rules, parts)
     how = "native" if plain else str(x0.dtype)
     done: tuple[Ends, StallLog, Array] = COMPILED[how](
         x0, size, first, root, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
@@ -412,7 +451,7 @@ def _descend(
     def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
         lanes, segments, log = state
         for looks in _words(tile.steps):
-            word = partial(_word, looks=looks, tile=tile, program=program)
+            word = partial(_word, looks=looks, tile=tile, program=program, once=native.once if plain else native.fused)
             ended = (native.native(word) if plain else word)(lanes)
             log = jax.lax.cond(
                 jnp.any(ended.length > 0), partial(_write_log, axis=axis), lambda log, _: log, log, ended
@@ -507,7 +546,7 @@ COMPILED = {
 
 
 @partial(jax.jit, static_argnames=("loss", "choice", "watch"))
-def _moved(
+def _traced(
     x: Array, args: Args, rules: Rules, parts: tuple[Args, ...], *, loss: Loss, choice: MakesOptimizer, watch: Watch
 ) -> Any:
     """Return what a step makes of a start ``x [d]``, in the primitives it takes; jit remembers them."""
@@ -520,7 +559,7 @@ def _moved(
 
 def _standing(x: Array, memory: Any) -> _Stepping:
     """Return a lane before a step of which no history is kept."""
-    return _Stepping(x, memory, jnp.int64(0), x, None, None)
+    return _Stepping(x, memory, None, None, jnp.int64(0), x)
 
 
 def _words(steps: int) -> list[int]:
@@ -528,22 +567,34 @@ def _words(steps: int) -> list[int]:
     return [min(WORD, steps - done) for done in range(0, steps, WORD)]
 
 
-def _word(lanes: Lane, looks: int, tile: Tile, program: _Program) -> _Ended:
+def _word(lanes: Lane, looks: int, tile: Tile, program: _Program, once: native.Once) -> _Ended:
     """Run all lanes for a word of looks and find out what became of them."""
-    rules = program.rules
+    rules, many = program.rules, partial(across, layout=tile.layout)
+    alive = jnp.any(lanes.outcome == Outcome.RUNNING)
     left = jnp.minimum(rules.max_steps - lanes.steps, lanes.limit)
     left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
     ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
     gradient = lanes.x if rules.centre.size > 1 else None
     bits = jnp.zeros(left.shape, jnp.int64)
     row = None if lanes.history is None else lanes.steps
-    now = _Stepping(lanes.x, lanes.memory, bits, gradient, row, lanes.history)
+    now = _Stepping(lanes.x, lanes.memory, row, lanes.history, bits, gradient)
     period = tile.sample if looks % tile.sample == 0 else 1
 
     def step(k: Array, now: _Stepping) -> _Stepping:
-        one = across(lambda now, left, ceiling: _step(now, left, ceiling, k, program), tile.layout)
-        after: _Stepping = one(now, left, ceiling)
-        return after
+        def noted(bits: Array, x: Array, gradient: Array | None, *own: Array) -> Array:
+            gradient = _gradient(x, program) if gradient is None else gradient
+            return _noted(bits, x, gradient, *own, k, program)
+
+        def moved(point: tuple[Any, ...], gradient: Array | None, bits: Array) -> tuple[Any, ...]:
+            gradient = _gradient(point[0], program) if gradient is None else gradient
+            return _moved(*point, gradient, bits, k, program)
+
+        gradient = now.gradient
+        if gradient is not None:
+            gradient = once(alive, many(lambda _, x: _gradient(x, program)), gradient, now.x)
+        bits = once(alive, many(noted), now.bits, now.x, gradient, left, ceiling)
+        point = once(alive, many(moved), now[:4], gradient, bits)
+        return _Stepping(*point, bits, gradient)
 
     def stride(state: tuple[_Stepping, Array, Array], begin: Array) -> tuple[tuple[_Stepping, Array, Array], None]:
         now, smallest, nearest = state
@@ -553,13 +604,15 @@ def _word(lanes: Lane, looks: int, tile: Tile, program: _Program) -> _Ended:
         now = jax.lax.fori_loop(begin, begin + period, step, now)
         return (now, smallest, nearest), None
 
-    nearer = across(lambda x, smallest, nearest: _nearer(x, smallest, nearest, program), tile.layout)
+    nearer = many(lambda x, smallest, nearest: _nearer(x, smallest, nearest, program))
     begins = jnp.arange(0, looks, period, dtype=jnp.int32)
     (now, smallest, nearest), _ = jax.lax.scan(
         stride, (now, lanes.stretch.smallest, lanes.stretch.x), begins, unroll=tile.unroll
     )
-    settle = across(lambda lane, now, s, x: _settle(lane, now, s, x, looks, program), tile.layout)
-    ended: _Ended = settle(lanes, now, smallest, nearest)
+    seen, read = (jax.tree.map(lambda leaf: jnp.zeros((tile.lanes,), leaf.dtype), like) for like in _blank(lanes.x.dtype))
+    seen = once(alive, many(lambda _, *own: _last_look(*own, looks, program)), seen, lanes, now)
+    read = once(alive, many(lambda _, *own: _read(*own, looks, program)), read, lanes, now, seen)
+    ended: _Ended = many(partial(_settle, looks=looks))(lanes, now, smallest, nearest, seen, read)
     return ended
 
 
@@ -677,7 +730,8 @@ def _path_chunk(
         went = stretch.gone(now.bits, 1)
         steps = lane.steps + went
         stopped = running & (went == 0)
-        outcome = jnp.where(stopped, _outcome(now.x, _last_gradient(now, program), steps, rules), lane.outcome)
+        worst = jnp.max(jnp.abs(_last_gradient(now, program)))
+        outcome = jnp.where(stopped, _outcome(now.x, worst, steps, rules), lane.outcome)
         return lane._replace(x=now.x, memory=now.memory, steps=steps, outcome=outcome), now.x
 
     return jax.vmap(lambda lane: jax.lax.scan(forward, lane, length=PATH_CHUNK))(lanes)

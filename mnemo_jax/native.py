@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax import Array
 from jax.experimental.xla_metadata import set_xla_metadata
 
 from mnemo_jax.lanes import ALONG_AXES, CALLS, ELEMENTWISE
@@ -32,6 +34,25 @@ def native(function: Callable[..., Any]) -> Callable[..., Any]:
     return whole
 
 
+def once(alive: Array, function: Callable[..., Any], old: Any, *args: Any) -> Any:
+    """Return ``function(old, *args)``, computed once for all that use it, or ``old`` where nothing is ``alive``.
+
+    XLA fuses what is computed entry by entry into everything that uses it, and so computes it anew for each. On a CPU a
+    barrier does not hold it off, but a loop does, and the loop writes the new arrays over the old ones.
+    """
+
+    def body(state: tuple[Array, Any]) -> tuple[Array, Any]:
+        return jnp.zeros_like(alive), function(state[1], *args)
+
+    return jax.lax.while_loop(lambda state: state[0], body, (alive, old))[1]
+
+
+def fused(_: Array, function: Callable[..., Any], old: Any, *args: Any) -> Any:
+    """Return ``function(old, *args)``, as `once` does where that is worth nothing."""
+    return function(old, *args)
+
+
+Once = Callable[..., Any]
 MOST_SUMMED = 100
 """Entries that a sum along some axes of an array may go over: with more, a library's kernels are faster. Measured with
 sums of products of weights, 64 entries take 1.7 times as long in them, and 125 take 0.6 times as long."""

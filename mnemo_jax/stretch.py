@@ -52,6 +52,12 @@ def noted(bits: Array, look: Array, goes: Array, small: Array, low: Array) -> Ar
     return bits | (flags << look.astype(jnp.int64))
 
 
+def goes(bits: Array, look: Array) -> Array:
+    """Return whether look number ``look`` let the lane go on."""
+    own = jnp.int64((1 << WORD) + 1) << look.astype(jnp.int64)
+    return (bits & own) != (jnp.int64(1) << look.astype(jnp.int64))
+
+
 def gone(bits: Array, looks: int) -> Array:
     """Return how many of the word's ``looks`` looks let the lane go on, int32."""
     waited = bits & ~(bits >> WORD) & FULL
