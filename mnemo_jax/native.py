@@ -9,12 +9,15 @@ losses made of anything but entrywise operations, slices and sums are not marked
 """
 
 from collections.abc import Callable, Iterator
+from itertools import compress
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.experimental.xla_metadata import set_xla_metadata
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from mnemo_jax.lanes import ALONG_AXES, CALLS, ELEMENTWISE
 
@@ -26,10 +29,20 @@ OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 def native(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function, to be compiled whole where a program on a CPU calls it."""
+    """Return the function, to be compiled whole where a program on a CPU calls it.
+
+    XLA ends the process where such a function takes what it does not use or returns what it was given, so those are
+    kept out of it.
+    """
 
     def whole(*args: Any) -> Any:
-        return set_xla_metadata(jax.jit(function)(*args), inlineable="false", xla_cpu_small_call="true")
+        closed, shape = jax.make_jaxpr(function, return_shape=True)(*args)
+        own = dict(zip(closed.jaxpr.invars, jax.tree.leaves(args), strict=True))
+        outs = [None if hasattr(variable, "val") else own.get(variable) for variable in closed.jaxpr.outvars]
+        program, used = dce_jaxpr(closed.jaxpr, [out is None for out in outs])
+        run = jax.jit(jaxpr_as_fun(ClosedJaxpr(program, closed.consts)))(*compress(own.values(), used))
+        new = iter(set_xla_metadata(run, inlineable="false", xla_cpu_small_call="true"))
+        return jax.tree.unflatten(jax.tree.structure(shape), [next(new) if out is None else out for out in outs])
 
     return whole
 
@@ -50,6 +63,23 @@ def once(alive: Array, function: Callable[..., Any], old: Any, *args: Any) -> An
 def fused(_: Array, function: Callable[..., Any], old: Any, *args: Any) -> Any:
     """Return ``function(old, *args)``, as `once` does where that is worth nothing."""
     return function(old, *args)
+
+
+def each(chosen: Array, work: Callable[[Array, Any], Any], state: Any) -> Any:
+    """Return the state after ``work(k, state)`` for every ``k`` for which ``chosen [n]`` holds, in their order.
+
+    In a native function this costs some nanoseconds for each; elsewhere an operation on all of them is the faster.
+    """
+    number = chosen.shape[0]
+
+    def following(k: Array) -> Array:
+        last = jnp.int32(number - 1)
+        return jax.lax.while_loop(lambda k: (k < number) & ~chosen[jnp.minimum(k, last)], lambda k: k + 1, k)
+
+    def one(now: tuple[Array, Any]) -> tuple[Array, Any]:
+        return following(now[0] + 1), work(*now)
+
+    return jax.lax.while_loop(lambda now: now[0] < number, one, (following(jnp.int32(0)), state))[1]
 
 
 Once = Callable[..., Any]

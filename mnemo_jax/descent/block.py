@@ -1,0 +1,170 @@
+"""A block of starts, followed to their ends on one device."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mnemo_jax import cycles, native
+from mnemo_jax.calculus import RIGHT, Args, Loss, Watch, values
+from mnemo_jax.descent.lane import Lane, Queue
+from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
+from mnemo_jax.descent.rows import Ends, StallLog, columns_of, ends, logged, no_log, no_rows
+from mnemo_jax.descent.serving import Served, one_by_one, starts, together, waiting
+from mnemo_jax.descent.step import first_step, standing, step
+from mnemo_jax.descent.word import word, words
+from mnemo_jax.lanes import across
+from mnemo_jax.types import Outcome, Tile
+
+# Wide vectors are 10 to 20 % faster where a CPU has them; last bits may change.
+OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+
+
+def descend(
+    x0: Array,
+    size: Array,
+    first: Array,
+    root: Array,
+    args: Args,
+    rules: Rules,
+    parts: tuple[Args, ...] = (),
+    *,
+    loss: Loss,
+    choice: MakesOptimizer,
+    tile: Tile,
+    watch: Watch = Watch(),  # noqa: B008 - it is frozen
+) -> tuple[Ends, StallLog, Array]:
+    """Follow a block of starts to their ends on one device.
+
+    Args:
+        x0: ``[n, d]`` start points in the run's precision.
+        size: int32, how many of them are to be followed; the rest fill up the block.
+        first: int64, number of the first start.
+        root: the run's random key.
+        args: the loss's arguments.
+        rules: stop rules and stall levels.
+        parts: arguments of the loss with the data that is measured on, one for each part.
+        loss: the loss on flat points.
+        choice: the optimizer.
+        tile: shape of the inner program.
+        watch: how often descents are looked at, and what is measured then.
+
+    Returns:
+        the ends, ``[n, ...]`` each; the stall log, ``[4 n, ...]``; and the number of segments, int32, every one of
+        ``tile.steps * tile.lanes`` lane-steps.
+    """
+    plain = tile.native and tile.layout == "lanes_last"
+    if plain:
+        made = partial(first_step, loss=loss, choice=choice, watch=watch)
+        plain = native.is_plain(made, jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype), args, rules, parts)
+    how = "native" if plain else str(x0.dtype)
+    done: tuple[Ends, StallLog, Array] = COMPILED[how](
+        x0, size, first, root, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
+    )
+    return done
+
+
+class _Carry(NamedTuple):
+    """What is served, segments run, and the stall log."""
+
+    served: Served
+    segments: Array
+    log: StallLog
+
+
+def _descend(
+    x0: Array,
+    size: Array,
+    first: Array,
+    root: Array,
+    args: Args,
+    rules: Rules,
+    parts: tuple[Args, ...],
+    *,
+    loss: Loss,
+    choice: MakesOptimizer,
+    tile: Tile,
+    watch: Watch,
+    plain: bool,
+) -> tuple[Ends, StallLog, Array]:
+    """Follow a block, as `descend` says; ``plain`` says that what is done again and again is compiled whole."""
+    axis = -1 if tile.layout == "lanes_last" else 0
+    program, queue = program_of(loss, args, rules, parts, choice, watch), Queue(x0, size, first, root)
+    native_ = native.native if plain else lambda function: function
+
+    def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
+        lanes, segments, log = state
+        for looks in words(tile.steps):
+            once = native.once if plain else native.fused
+            ended = native_(partial(word, looks=looks, tile=tile, program=program, once=once))(lanes)
+            write = native_(partial(logged, axis=axis, plain=plain))
+            log = jax.lax.cond(jnp.any(ended.length > 0), write, lambda log, _: log, log, ended)
+            lanes = ended.lane
+        return lanes, segments + 1, log
+
+    def serve(carry: _Carry) -> _Carry:
+        """Run until enough lanes have stopped, and serve them."""
+        lanes, segments, log = jax.lax.while_loop(
+            lambda state: ~waiting(state[0], carry.served.taken, queue, tile),
+            segment,
+            (carry.served.lanes, carry.segments, carry.log),
+        )
+        own = columns_of(lanes, _periods(lanes, program, tile), axis)
+        now = carry.served._replace(lanes=lanes)
+        if plain and now.history is None:
+            served = native.native(partial(one_by_one, queue=queue, program=program))(now, own)
+        else:
+            served = together(now, own, queue, program, tile)
+        return _Carry(served, segments, log)
+
+    idle = starts(jnp.broadcast_to(size, tile.lanes), queue, program, axis)
+    blank = watch.blank(x0.dtype)
+    history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
+    carry = _Carry(Served(idle, jnp.int32(0), no_rows(x0), history), jnp.int32(0), no_log(x0))
+
+    def going(carry: _Carry) -> Array:
+        lanes, taken = carry.served.lanes, carry.served.taken
+        return (taken < size) | jnp.any(lanes.outcome != Outcome.IDLE)
+
+    carry = jax.lax.while_loop(going, serve, carry)
+    found = _valued(ends(carry.served.rows, x0), loss, args)._replace(history=carry.served.history)
+    return found, carry.log, carry.segments
+
+
+COMPILED = {
+    how: jax.jit(
+        _descend, static_argnames=("loss", "choice", "tile", "watch", "plain"), compiler_options=OPTIONS | options
+    )
+    for how, options in {"native": native.OPTIONS, "float32": RIGHT, "float64": {}}.items()
+}
+"""Programs with native parts must do without a library's sums, and so must those in float32 (see `RIGHT`)."""
+
+
+def _periods(lanes: Lane, program: Program, tile: Tile) -> Array:
+    """Return the period of each lane that is out of steps and goes round in a cycle, int32, 0 for none."""
+    axis = -1 if tile.layout == "lanes_last" else 0
+
+    def update(x: Array, memory: Any) -> tuple[Array, Any]:
+        after = step(standing(x, memory), jnp.int32(1), jnp.inf, jnp.int32(0), program)
+        return after.point.x, after.point.memory
+
+    def returns(lanes: Lane) -> Array:
+        reach = jnp.max(program.rules.reach)
+        return cycles.period(across(update, tile.layout), lanes.x, lanes.memory, reach, axis)
+
+    late = lanes.outcome == Outcome.OUT_OF_STEPS
+    none = jnp.zeros_like(lanes.steps)
+    if program.batched:  # batches lead nowhere twice
+        return none
+    return jnp.where(late, jax.lax.cond(jnp.any(late), returns, lambda _: none, lanes), 0)
+
+
+def _valued(found: Ends, loss: Loss, args: Args) -> Ends:
+    """Call ends non-finite where the loss is no number although its gradient is, as log's of a negative one."""
+    value = values(found.x, args, loss=loss)
+    stopped = (found.outcome == Outcome.CONVERGED) | (found.outcome == Outcome.FINISHED)
+    stopped |= found.outcome == Outcome.OUT_OF_STEPS
+    lost = stopped & ~jnp.isfinite(value)
+    return found._replace(outcome=jnp.where(lost, jnp.int32(Outcome.NON_FINITE), found.outcome))

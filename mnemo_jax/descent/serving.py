@@ -1,0 +1,88 @@
+"""Lanes that have stopped write out what they found and take the next starts of the queue."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mnemo_jax import native
+from mnemo_jax.descent.lane import Lane, Queue, fresh
+from mnemo_jax.descent.program import Program
+from mnemo_jax.descent.rows import Columns
+from mnemo_jax.lanes import across
+from mnemo_jax.types import Outcome, Tile
+
+
+class Served(NamedTuple):
+    """Lanes, starts taken from the queue so far, and what is written: rows of ends (see `rows`), and histories."""
+
+    lanes: Lane
+    taken: Array
+    rows: Array
+    history: Array | None
+
+
+def waiting(lanes: Lane, taken: Array, queue: Queue, tile: Tile) -> Array:
+    """Whether enough lanes wait to be served; once the queue is empty, all of them."""
+    stopped = lanes.outcome != Outcome.RUNNING
+    enough = jnp.sum(stopped) >= max(1, round(tile.refill * tile.lanes))
+    return jnp.where(taken < queue.size, enough, jnp.all(stopped))
+
+
+def one_by_one(now: Served, own: Columns, queue: Queue, program: Program) -> Served:
+    """Serve the lanes that have stopped, of which ``own`` is written, in a native function."""
+    lanes, x0 = now.lanes, queue.x0
+    stopped, where = _stopped(now, queue)
+
+    def serve(k: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+        taken, rows, x, slot = state
+        rows = jax.lax.dynamic_update_slice(rows, own.row(k), (where[k], jnp.int32(0)))
+        x = jax.lax.dynamic_update_index_in_dim(x, x0[queue.row(taken)], k, -1)
+        slot = jax.lax.dynamic_update_index_in_dim(slot, jnp.minimum(taken, queue.size), k, -1)
+        return taken + 1, rows, x, slot
+
+    taken, rows, x, slot = native.each(stopped, serve, (now.taken, now.rows, lanes.x, lanes.slot))
+
+    def taking(stopped: Array, x: Array, slot: Array, lane: Lane) -> Lane:
+        new = fresh(x, slot, queue, program)
+        return jax.tree.map(partial(jnp.where, stopped), new, lane)
+
+    lanes = across(taking, "lanes_last")(stopped, x, slot, lanes)
+    return Served(lanes, jnp.minimum(taken, queue.size), rows, None)
+
+
+def together(now: Served, own: Columns, queue: Queue, program: Program, tile: Tile) -> Served:
+    """Serve lanes that have stopped, of which ``own`` is written, up to half of all lanes: writing is dear."""
+    lanes, axis, most = now.lanes, -1 if tile.layout == "lanes_last" else 0, max(1, tile.lanes // 2)
+    stopped, where = _stopped(now, queue)
+    place = jnp.cumsum(stopped.astype(jnp.int32)) - 1
+    # A barrier, or XLA counts anew in each array that the lanes are made of.
+    place, served = jax.lax.optimization_barrier((place, stopped & (place < most)))
+    numbers = jnp.arange(tile.lanes, dtype=jnp.int32)
+    chosen = jnp.zeros(most, jnp.int32).at[jnp.where(served, place, most)].set(numbers, mode="drop")
+    where = jnp.where(served, where, queue.x0.shape[0])[chosen]
+    rows, history = now.rows.at[where].set(own.rows()[chosen]), now.history
+    if history is not None and lanes.history is not None:
+        history = history.at[where].set(jnp.moveaxis(lanes.history, axis, 0)[chosen], mode="drop")
+    new = starts(jnp.where(served, jnp.minimum(now.taken + place, queue.size), lanes.slot), queue, program, axis)
+
+    def taking(new: Array, old: Array) -> Array:
+        return jnp.where(served if axis == -1 else served.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+    taken = jnp.minimum(now.taken + jnp.minimum(place[-1] + 1, most), queue.size)
+    return Served(jax.tree.map(taking, new, lanes), taken, rows, history)
+
+
+def starts(slots: Array, queue: Queue, program: Program, axis: int) -> Lane:
+    """Return lanes at the starts ``slots [lanes]`` of the queue, their lanes on ``axis``."""
+    made: Lane = jax.vmap(lambda slot: fresh(queue.x0[queue.row(slot)], slot, queue, program), out_axes=axis)(slots)
+    return made
+
+
+def _stopped(now: Served, queue: Queue) -> tuple[Array, Array]:
+    """Return which lanes can be served, and which row each writes: the last one where it followed no start."""
+    idle = now.lanes.outcome == Outcome.IDLE
+    stopped = (now.lanes.outcome != Outcome.RUNNING) & ~(idle & (now.taken >= queue.size))
+    return stopped, jnp.where(idle, queue.x0.shape[0], now.lanes.slot)

@@ -1,0 +1,136 @@
+"""One look at a lane's point and one update."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mnemo_jax import stretch
+from mnemo_jax.calculus import Args, Loss, Watch
+from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
+
+
+class Point(NamedTuple):
+    """What an update changes.
+
+    Attributes:
+        x: ``[d]``.
+        memory: the optimizer's state.
+        row: int32, the history's that is written next; None where there is none.
+        history: as in `Lane`.
+    """
+
+    x: Array
+    memory: Any
+    row: Array | None
+    history: Array | None
+
+
+class Stepping(NamedTuple):
+    """What a step changes.
+
+    Attributes:
+        point: where the lane is.
+        bits: int64, the notes on its looks in this word (see `stretch`).
+        gradient: ``[d]``, the last look's, there to be read after the loop. In one dimension, where computing it costs
+            no more than reading it, it is None.
+    """
+
+    point: Point
+    bits: Array
+    gradient: Array | None
+
+
+def standing(x: Array, memory: Any) -> Stepping:
+    """Return a lane before a step of which no history is kept."""
+    return Stepping(Point(x, memory, None, None), jnp.int64(0), x)
+
+
+def step(now: Stepping, left: Array, ceiling: Array | float, number: Array, program: Program) -> Stepping:
+    """Look at one lane's point and apply one update if its descent goes on.
+
+    Args:
+        now: the lane.
+        left: int32, updates the lane may make in this word.
+        ceiling: squared gradient norm above which it waits for the end of the word.
+        number: int32, of the look in the word.
+        program: what is computed.
+    """
+    gradient = program.gradient(now.point.x)
+    bits = noted(now.bits, now.point.x, gradient, left, ceiling, number, program)
+    return Stepping(moved(now.point, gradient, bits, number, program), bits, gradient)
+
+
+def noted(
+    bits: Array, x: Array, gradient: Array, left: Array, ceiling: Array | float, number: Array, program: Program
+) -> Array:
+    """Return the word's bits with those of a look at a lane's point; they say whether its descent goes on."""
+    rules, square = program.rules, jnp.sum(gradient**2)
+    within = jnp.abs(x - rules.centre) <= rules.reach
+    worst = jnp.max(jnp.where(within, jnp.abs(gradient), jnp.inf))
+    goes = (worst > rules.grad_tol) & (worst < jnp.inf) & (number < left) & (square <= ceiling)
+    return stretch.noted(bits, number, goes, square < rules.stall_below, square <= rules.stall_above)
+
+
+def moved(now: Point, gradient: Array, bits: Array, number: Array, program: Program) -> Point:
+    """Apply one update, or as many as lie between two looks, to a lane that goes on by the ``bits`` of its look."""
+    goes = stretch.goes(bits, number)
+    x, memory = _update(now.x, now.memory, gradient, program)
+    if program.watch.every > 1:
+
+        def again(_: Array, point: tuple[Array, Any]) -> tuple[Array, Any]:
+            return _update(*point, program.gradient(point[0]), program)
+
+        x, memory = jax.lax.fori_loop(1, program.watch.every, again, (x, memory))
+    return Point(
+        x=jnp.where(goes, x, now.x),
+        memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old), memory, now.memory),
+        row=None if now.row is None else now.row + goes,
+        history=None if now.history is None else _measured(now, program),
+    )
+
+
+def _update(x: Array, memory: Any, gradient: Array, program: Program) -> tuple[Array, Any]:
+    """Return point and optimizer's state after one update."""
+    update, new = program.optimizer.update(
+        gradient,
+        memory,
+        x,
+        value=program.value(x),
+        grad=gradient,
+        value_fn=program.value,
+        **_batches(x, program),
+    )
+    return (x + update).astype(x.dtype), jax.tree.map(lambda new, old: new.astype(old.dtype), new, memory)
+
+
+def _measured(now: Point, program: Program) -> Array:
+    """Return the history with what is measured at the lane's point."""
+    row = program.watch.measure(now.x, program.parts)
+    return now.history.at[now.row].set(row, mode="drop")  # type: ignore[union-attr]
+
+
+def _batches(x: Array, program: Program) -> dict[str, Any]:
+    """Return what steps on batches want: the number of items, and the gradient on some of them by their rows."""
+    if not program.batched:
+        return {}
+    loss, args = program.loss, program.args
+    return {
+        "items": loss.items(args),
+        "gradient_on": lambda rows, key: jax.grad(loss)(x, loss.batch(args, rows, key)),
+    }
+
+
+@partial(jax.jit, static_argnames=("loss", "choice", "watch"))
+def first_step(
+    x: Array, args: Args, rules: Rules, parts: tuple[Args, ...], *, loss: Loss, choice: MakesOptimizer, watch: Watch
+) -> Stepping:
+    """Return what a step makes of a start ``x [d]``: asked for the primitives that it takes, which jit remembers."""
+    program = program_of(loss, args, rules, parts, choice, watch)
+    history = watch.blank(x.dtype)
+    row = None if history is None else jnp.int32(0)
+    now = standing(x, program.optimizer.init(x))
+    now = now._replace(point=now.point._replace(row=row, history=history))
+    return step(now, jnp.int32(1), jnp.inf, jnp.int32(0), program)

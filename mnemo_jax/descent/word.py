@@ -1,0 +1,148 @@
+"""A word of looks of all lanes, and what became of them."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mnemo_jax import native, stretch
+from mnemo_jax.descent.lane import Lane
+from mnemo_jax.descent.program import Program
+from mnemo_jax.descent.step import Point, Stepping, moved, noted
+from mnemo_jax.lanes import across
+from mnemo_jax.stretch import WORD, Reading, Stretch
+from mnemo_jax.types import Outcome, Tile
+
+
+class Ended(NamedTuple):
+    """A lane after a word of looks: the lane, and the stall that ended in it (length 0 for none)."""
+
+    lane: Lane
+    length: Array
+    smallest: Array
+    x: Array
+
+
+def words(steps: int) -> list[int]:
+    """Return the numbers of looks of the words that make up a segment."""
+    return [min(WORD, steps - done) for done in range(0, steps, WORD)]
+
+
+def word(lanes: Lane, looks: int, tile: Tile, program: Program, once: native.Once) -> Ended:
+    """Run all lanes for a word of looks and find out what became of them."""
+    many = partial(across, layout=tile.layout)
+    alive = jnp.any(lanes.outcome == Outcome.RUNNING)
+    now, smallest, nearest = _stepped(lanes, looks, tile, program, partial(once, alive))
+    int32, real = jnp.zeros(tile.lanes, jnp.int32), jnp.zeros(tile.lanes, lanes.x.dtype)
+    look = many(lambda _, lane, now: _last(lane, now, looks, program))
+    seen = once(alive, look, _Last(int32, real, real), lanes, now)
+    read = many(lambda _, lane, now, seen: _read(lane, now, seen, looks, program))
+    reading, outcome = once(alive, read, (Reading(int32, int32, int32), int32), lanes, now, seen)
+    ended: Ended = many(partial(_settled, looks=looks))(lanes, now, smallest, nearest, seen, reading, outcome)
+    return ended
+
+
+def _stepped(lanes: Lane, looks: int, tile: Tile, program: Program, once: native.Once) -> tuple[Stepping, Array, Array]:
+    """Run all lanes for a word of looks.
+
+    Returns:
+        the lanes, and the smallest squared gradient norm ``[lanes]`` of every ``tile.sample`` looks, and where it was.
+    """
+    rules, many = program.rules, partial(across, layout=tile.layout)
+    left = jnp.minimum(rules.max_steps - lanes.steps, lanes.limit)
+    left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
+    ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
+    point = Point(lanes.x, lanes.memory, None if lanes.history is None else lanes.steps, lanes.history)
+    bits = jnp.zeros(left.shape, jnp.int64)
+    now = Stepping(point, bits, lanes.x if rules.centre.size > 1 else None)
+    period = tile.sample if looks % tile.sample == 0 else 1
+
+    def slope(x: Array, gradient: Array | None) -> Array:
+        return program.gradient(x) if gradient is None else gradient
+
+    def step(k: Array, now: Stepping) -> Stepping:
+        point, bits, gradient = now
+        if gradient is not None:
+            gradient = once(many(lambda _, x: program.gradient(x)), gradient, point.x)
+        look = many(lambda bits, x, own, left, above: noted(bits, x, slope(x, own), left, above, k, program))
+        bits = once(look, bits, point.x, gradient, left, ceiling)
+        move = many(lambda point, own, bits: moved(point, slope(point.x, own), bits, k, program))
+        return Stepping(once(move, point, gradient, bits), bits, gradient)
+
+    def stride(state: tuple[Stepping, Array, Array], begin: Array) -> tuple[tuple[Stepping, Array, Array], None]:
+        now, smallest, nearest = state
+        smallest, nearest = nearer(now.point.x, smallest, nearest)
+        if period == 1:
+            return (step(begin, now), smallest, nearest), None
+        now = jax.lax.fori_loop(begin, begin + period, step, now)
+        return (now, smallest, nearest), None
+
+    nearer = many(lambda x, smallest, nearest: _nearer(x, smallest, nearest, program))
+    begins = jnp.arange(0, looks, period, dtype=jnp.int32)
+    state = (now, lanes.stretch.smallest, lanes.stretch.x)
+    (now, smallest, nearest), _ = jax.lax.scan(stride, state, begins, unroll=tile.unroll)
+    return now, smallest, nearest
+
+
+def _nearer(x: Array, smallest: Array, nearest: Array, program: Program) -> tuple[Array, Array]:
+    """Return the smaller squared gradient norm, and where it is."""
+    square = jnp.sum(program.gradient(x) ** 2)
+    smaller = square < smallest
+    return jnp.where(smaller, square, smallest), jnp.where(smaller, x, nearest)
+
+
+class _Last(NamedTuple):
+    """Looks of a word that let a lane go on, and what the last one saw: the gradient's squared norm, largest entry."""
+
+    went: Array
+    square: Array
+    worst: Array
+
+    def stopped(self, lane: Lane, looks: int) -> Array:
+        """Whether the lane waits or has stopped; then it has not moved since that look."""
+        return (lane.outcome == Outcome.RUNNING) & (self.went < looks)
+
+
+def _last(lane: Lane, now: Stepping, looks: int, program: Program) -> _Last:
+    gradient = program.gradient(now.point.x) if now.gradient is None else now.gradient
+    went = jnp.where(lane.outcome == Outcome.RUNNING, stretch.gone(now.bits, looks), 0)
+    return _Last(went, jnp.sum(gradient**2), jnp.max(jnp.abs(gradient)))
+
+
+def _read(lane: Lane, now: Stepping, seen: _Last, looks: int, program: Program) -> tuple[Reading, Array]:
+    """Return what a word of looks says of a lane's stretch, and its outcome."""
+    rules, last = program.rules, seen.stopped(lane, looks)
+    small, low = seen.square < rules.stall_below, seen.square <= rules.stall_above
+    reading = stretch.read(now.bits, lane.stretch.length, seen.went, last, small, low)
+    outcome = program.outcome(now.point.x, seen.worst, lane.steps + seen.went)
+    return reading, jnp.where(last, outcome, lane.outcome)
+
+
+def _settled(
+    lane: Lane,
+    now: Stepping,
+    smallest: Array,
+    nearest: Array,
+    seen: _Last,
+    reading: Reading,
+    outcome: Array,
+    looks: int,
+) -> Ended:
+    """Return a lane after a word of looks, or send it back to where the word began."""
+    old, point = lane.stretch, now.point
+    smaller = seen.stopped(lane, looks) & (seen.square < smallest)
+    smallest, nearest = jnp.where(smaller, seen.square, smallest), jnp.where(smaller, point.x, nearest)
+    after = Stretch(
+        length=reading.length,
+        smallest=jnp.where(reading.length > 0, smallest, jnp.inf).astype(smallest.dtype),
+        x=nearest,
+        count=old.count + (reading.ended > 0),
+        steps=old.steps + reading.ended,
+    )
+    steps = lane.steps + seen.went
+    there = Lane(point.x, point.memory, steps, outcome, lane.slot, after, jnp.int32(WORD), point.history)
+    back = lane._replace(limit=reading.again)
+    lane = jax.tree.map(partial(jnp.where, reading.again > 0), back, there)
+    return Ended(lane, reading.ended, smallest, nearest)
