@@ -40,8 +40,10 @@ def native(function: Callable[..., Any]) -> Callable[..., Any]:
         own = dict(zip(closed.jaxpr.invars, jax.tree.leaves(args), strict=True))
         outs = [None if hasattr(variable, "val") else own.get(variable) for variable in closed.jaxpr.outvars]
         program, used = dce_jaxpr(closed.jaxpr, [out is None for out in outs])
-        run = jax.jit(jaxpr_as_fun(ClosedJaxpr(program, closed.consts)))(*compress(own.values(), used))
-        new = iter(set_xla_metadata(run, inlineable="false", xla_cpu_small_call="true"))
+        run = jaxpr_as_fun(ClosedJaxpr(program, closed.consts))
+        run.__name__ = closed.jaxpr.debug_info.func_name  # the call's in XLA
+        marked = {"inlineable": "false", "xla_cpu_small_call": "true"}
+        new = iter(set_xla_metadata(jax.jit(run)(*compress(own.values(), used)), **marked))
         return jax.tree.unflatten(jax.tree.structure(shape), [next(new) if out is None else out for out in outs])
 
     return whole

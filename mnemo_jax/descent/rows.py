@@ -136,11 +136,11 @@ def logged(log: StallLog, ended: Ended, axis: int, plain: bool) -> StallLog:
         def write(k: Array, log: StallLog) -> StallLog:
             pairs = zip(log[:-1], own, strict=True)
             written = [jax.lax.dynamic_update_index_in_dim(old, new[k], log.count, 0) for old, new in pairs]
-            return StallLog(*written, log.count + 1)
+            return StallLog._make([*written, log.count + 1])
 
         done: StallLog = native.each(stored, write, log)
         return done
     free = jnp.cumsum(stored.astype(jnp.int32))
     where = jnp.where(stored, log.count + free - 1, log.slot.shape[0])
     written = [old.at[where].set(new, mode="drop") for old, new in zip(log[:-1], own, strict=True)]
-    return StallLog(*written, log.count + free[-1])
+    return StallLog._make([*written, log.count + free[-1]])
