@@ -1,7 +1,8 @@
 """A part of a program compiled to one function of the CPU, loops and all.
 
 XLA runs a program on a CPU kernel by kernel, with a call through tables of buffers for each array of each step: some
-50 ns that steps of small losses, over a few kilobytes of lanes, cannot afford. What is marked here it compiles whole,
+50 ns that steps of small losses, over a few kilobytes of lanes, cannot afford, and kernels that it splits among threads
+cost some microseconds to wake these. What is marked here it compiles whole,
 as jax 0.10 and 0.11 do of themselves with the smallest loops only, and 0.12 with larger ones. Measured on one core with
 0.10, descents of Himmelblau's function run 1.3 times, those of Rosenbrock's in ten dimensions 1.7 times as fast; with
 0.12 it makes no difference. Such a function can hold no calls of libraries, so
@@ -90,9 +91,9 @@ MOST_SUMMED = 100
 sums of products of weights, 64 entries take 1.7 times as long in them, and 125 take 0.6 times as long."""
 
 
-def is_plain(function: Callable[..., Any], *args: Any) -> bool:
-    """Whether a function of arrays like ``args`` consists of what native functions can hold, and do well."""
-    return all(map(_fits, _equations(jax.make_jaxpr(function)(*args).jaxpr)))
+def is_plain(program: Any) -> bool:
+    """Whether a traced program (a ``jaxpr``) consists of what native functions can hold, and do well."""
+    return all(map(_fits, _equations(program)))
 
 
 def _fits(equation: Any) -> bool:

@@ -216,11 +216,10 @@ def default_tile(dim: int, platform: str) -> Tile:
 
     On a CPU the arrays of a step should stay in the first-level cache; a GPU wants all its threads busy.
     """
-    sample = 1 if dim == 1 else 4
     if platform == "cpu":
         lanes = int(np.clip(_power_of_two((1 << 10) / dim), 64, 1024))
-        return Tile(lanes=lanes, steps=32, sample=sample, native=True)
-    return Tile(lanes=int(np.clip(_power_of_two((1 << 24) / dim), 1024, 1 << 17)), steps=64, sample=sample)
+        return Tile(lanes=lanes, steps=32, sample=4, native=True)
+    return Tile(lanes=int(np.clip(_power_of_two((1 << 24) / dim), 1024, 1 << 17)), steps=64, sample=4)
 
 
 def tile_for(landscape: Landscape, stop: Stop, precision: str, platform: str) -> Tile:

@@ -55,10 +55,11 @@ def descend(
         the ends, ``[n, ...]`` each; the stall log, ``[4 n, ...]``; and the number of segments, int32, every one of
         ``tile.steps * tile.lanes`` lane-steps.
     """
-    plain = tile.native and tile.layout == "lanes_last"
+    plain = tile.native and tile.layout == "lanes_last" and not watch.looks
     if plain:
-        made = partial(first_step, loss=loss, choice=choice, watch=watch)
-        plain = native.is_plain(made, jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype), args, rules, parts)
+        start = jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype)
+        traced = first_step.trace(start, args, rules, parts, loss=loss, choice=choice, watch=watch)
+        plain = native.is_plain(traced.jaxpr.jaxpr)
     how = "native" if plain else str(x0.dtype)
     done: tuple[Ends, StallLog, Array] = COMPILED[how](
         x0, size, first, root, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
@@ -89,17 +90,16 @@ def _descend(
     watch: Watch,
     plain: bool,
 ) -> tuple[Ends, StallLog, Array]:
-    """Follow a block, as `descend` says; ``plain`` says that what is done again and again is compiled whole."""
+    """Follow a block, as `descend` says; ``plain`` says that it is compiled whole."""
     axis = -1 if tile.layout == "lanes_last" else 0
     program, queue = program_of(loss, args, rules, parts, choice, watch), Queue(x0, size, first, root)
-    native_ = native.native if plain else lambda function: function
+    once = native.once if plain else native.fused
 
     def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
         lanes, segments, log = state
         for looks in words(tile.steps):
-            once = native.once if plain else native.fused
-            ended = native_(partial(word, looks=looks, tile=tile, program=program, once=once))(lanes)
-            write = native_(partial(logged, axis=axis, plain=plain))
+            ended = word(lanes, looks, tile, program, once)
+            write = partial(logged, axis=axis, plain=plain)
             log = jax.lax.cond(jnp.any(ended.length > 0), write, lambda log, _: log, log, ended)
             lanes = ended.lane
         return lanes, segments + 1, log
@@ -113,11 +113,8 @@ def _descend(
         )
         own = columns_of(lanes, _periods(lanes, program, tile), axis)
         now = carry.served._replace(lanes=lanes)
-        if plain and now.history is None:
-            served = native.native(partial(one_by_one, queue=queue, program=program))(now, own)
-        else:
-            served = together(now, own, queue, program, tile)
-        return _Carry(served, segments, log)
+        serving = one_by_one if plain else together
+        return _Carry(serving(now, own, queue, program, tile), segments, log)
 
     idle = starts(jnp.broadcast_to(size, tile.lanes), queue, program, axis)
     blank = watch.blank(x0.dtype)
@@ -128,7 +125,11 @@ def _descend(
         lanes, taken = carry.served.lanes, carry.served.taken
         return (taken < size) | jnp.any(lanes.outcome != Outcome.IDLE)
 
-    carry = jax.lax.while_loop(going, serve, carry)
+    def run(carry: _Carry) -> _Carry:
+        done: _Carry = jax.lax.while_loop(going, serve, carry)
+        return done
+
+    carry = (native.native(run) if plain else run)(carry)
     found = _valued(ends(carry.served.rows, x0), loss, args)._replace(history=carry.served.history)
     return found, carry.log, carry.segments
 

@@ -31,8 +31,8 @@ def waiting(lanes: Lane, taken: Array, queue: Queue, tile: Tile) -> Array:
     return jnp.where(taken < queue.size, enough, jnp.all(stopped))
 
 
-def one_by_one(now: Served, own: Columns, queue: Queue, program: Program) -> Served:
-    """Serve the lanes that have stopped, of which ``own`` is written, in a native function."""
+def one_by_one(now: Served, own: Columns, queue: Queue, program: Program, tile: Tile) -> Served:
+    """Serve the lanes that have stopped, of which ``own`` is written, in a native function without histories."""
     lanes, x0 = now.lanes, queue.x0
     stopped, where = _stopped(now, queue)
 
@@ -49,7 +49,7 @@ def one_by_one(now: Served, own: Columns, queue: Queue, program: Program) -> Ser
         new = fresh(x, slot, queue, program)
         return jax.tree.map(partial(jnp.where, stopped), new, lane)
 
-    lanes = across(taking, "lanes_last")(stopped, x, slot, lanes)
+    lanes = across(taking, tile.layout)(stopped, x, slot, lanes)
     return Served(lanes, jnp.minimum(taken, queue.size), rows, None)
 
 
