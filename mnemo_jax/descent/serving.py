@@ -58,8 +58,7 @@ def together(now: Served, own: Columns, queue: Queue, program: Program, tile: Ti
     lanes, axis, most = now.lanes, -1 if tile.layout == "lanes_last" else 0, max(1, tile.lanes // 2)
     stopped, where = _stopped(now, queue)
     place = jnp.cumsum(stopped.astype(jnp.int32)) - 1
-    # A barrier, or XLA counts anew in each array that the lanes are made of.
-    place, served = jax.lax.optimization_barrier((place, stopped & (place < most)))
+    served = stopped & (place < most)
     numbers = jnp.arange(tile.lanes, dtype=jnp.int32)
     chosen = jnp.zeros(most, jnp.int32).at[jnp.where(served, place, most)].set(numbers, mode="drop")
     where = jnp.where(served, where, queue.x0.shape[0])[chosen]
