@@ -88,3 +88,8 @@ class Tile:
     refill: Annotated[float, Gt(0), Le(1)] = 0.0625
     sample: Annotated[int, Ge(1), Le(4)] = 1
     native: bool = False
+
+    @property
+    def axis(self) -> int:
+        """Which axis of every array holds the lanes, by its number."""
+        return -1 if self.layout == "lanes_last" else 0

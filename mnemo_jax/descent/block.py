@@ -58,11 +58,12 @@ def descend(
     plain = tile.native and tile.layout == "lanes_last" and not watch.looks
     if plain:
         start = jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype)
-        traced = first_step.trace(start, args, rules, parts, loss=loss, choice=choice, watch=watch)
+        traced = first_step.trace(start, args, rules, loss=loss, choice=choice, watch=watch)
         plain = native.is_plain(traced.jaxpr.jaxpr)
     how = "native" if plain else str(x0.dtype)
+    queue = Queue(x0, size, first, root)
     done: tuple[Ends, StallLog, Array] = COMPILED[how](
-        x0, size, first, root, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
+        queue, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
     )
     return done
 
@@ -76,10 +77,7 @@ class _Carry(NamedTuple):
 
 
 def _descend(
-    x0: Array,
-    size: Array,
-    first: Array,
-    root: Array,
+    queue: Queue,
     args: Args,
     rules: Rules,
     parts: tuple[Args, ...],
@@ -91,8 +89,8 @@ def _descend(
     plain: bool,
 ) -> tuple[Ends, StallLog, Array]:
     """Follow a block, as `descend` says; ``plain`` says that it is compiled whole."""
-    axis = -1 if tile.layout == "lanes_last" else 0
-    program, queue = program_of(loss, args, rules, parts, choice, watch), Queue(x0, size, first, root)
+    x0, size, axis = queue.x0, queue.size, tile.axis
+    program = program_of(loss, args, rules, parts, choice, watch)
     once = native.once if plain else native.fused
 
     def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
@@ -145,7 +143,6 @@ COMPILED = {
 
 def _periods(lanes: Lane, program: Program, tile: Tile) -> Array:
     """Return the period of each lane that is out of steps and goes round in a cycle, int32, 0 for none."""
-    axis = -1 if tile.layout == "lanes_last" else 0
 
     def update(x: Array, memory: Any) -> tuple[Array, Any]:
         after = step(standing(x, memory), jnp.int32(1), jnp.inf, jnp.int32(0), program)
@@ -153,7 +150,7 @@ def _periods(lanes: Lane, program: Program, tile: Tile) -> Array:
 
     def returns(lanes: Lane) -> Array:
         reach = jnp.max(program.rules.reach)
-        return cycles.period(across(update, tile.layout), lanes.x, lanes.memory, reach, axis)
+        return cycles.period(across(update, tile.layout), lanes.x, lanes.memory, reach, tile.axis)
 
     late = lanes.outcome == Outcome.OUT_OF_STEPS
     none = jnp.zeros_like(lanes.steps)

@@ -55,7 +55,7 @@ def one_by_one(now: Served, own: Columns, queue: Queue, program: Program, tile: 
 
 def together(now: Served, own: Columns, queue: Queue, program: Program, tile: Tile) -> Served:
     """Serve lanes that have stopped, of which ``own`` is written, up to half of all lanes: writing is dear."""
-    lanes, axis, most = now.lanes, -1 if tile.layout == "lanes_last" else 0, max(1, tile.lanes // 2)
+    lanes, axis, most = now.lanes, tile.axis, max(1, tile.lanes // 2)
     stopped, where = _stopped(now, queue)
     place = jnp.cumsum(stopped.astype(jnp.int32)) - 1
     served = stopped & (place < most)

@@ -124,13 +124,7 @@ def _batches(x: Array, program: Program) -> dict[str, Any]:
 
 
 @partial(jax.jit, static_argnames=("loss", "choice", "watch"))
-def first_step(
-    x: Array, args: Args, rules: Rules, parts: tuple[Args, ...], *, loss: Loss, choice: MakesOptimizer, watch: Watch
-) -> Stepping:
+def first_step(x: Array, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer, watch: Watch) -> Stepping:
     """Return what a step makes of a start ``x [d]``: asked for the primitives that it takes, which jit remembers."""
-    program = program_of(loss, args, rules, parts, choice, watch)
-    history = watch.blank(x.dtype)
-    row = None if history is None else jnp.int32(0)
-    now = standing(x, program.optimizer.init(x))
-    now = now._replace(point=now.point._replace(row=row, history=history))
-    return step(now, jnp.int32(1), jnp.inf, jnp.int32(0), program)
+    program = program_of(loss, args, rules, (), choice, watch)
+    return step(standing(x, program.optimizer.init(x)), jnp.int32(1), jnp.inf, jnp.int32(0), program)
