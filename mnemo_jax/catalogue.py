@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from mnemo_jax.types import Kind
 
+BUCKETS = 16  # bits of a cell's hash by which points are looked at first
 MERGE = 1e-6  # box lengths within which two polished points of equal loss are the same
 
 
@@ -92,8 +93,8 @@ def cells(x: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
     """Group points ``[n, d]`` by the cell of a grid they lie in.
 
     Returns:
-        the smallest row number of each cell's members, and per point the number of its cell. Cells are told apart by
-        a 64-bit hash; two that collide would be one group, which callers tell by the distance of its members.
+        the smallest row number of each cell's members, rising, and per point the number of its cell. Cells are told
+        apart by a 64-bit hash; two that collide would be one group, which callers tell by its members' distance.
     """
     multipliers = np.random.default_rng(7).integers(1, 2**63, size=x.shape[1], dtype=np.uint64) * np.uint64(
         2
@@ -103,8 +104,18 @@ def cells(x: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
     for column, multiplier in zip(codes.T, list(np.atleast_1d(multipliers)), strict=True):
         hashed = (hashed ^ column) * multiplier
         hashed ^= hashed >> np.uint64(29)
-    _, first, inverse = np.unique(hashed, return_index=True, return_inverse=True)
-    return first, inverse
+    # The first of a cell is mostly the first of its bucket too; only what is in another's bucket has to be sorted.
+    rows, bucket = np.arange(len(x)), (hashed >> np.uint64(64 - BUCKETS)).astype(np.int64)
+    leader = np.zeros(1 << BUCKETS, np.int64)
+    leader[bucket[::-1]] = rows[::-1]  # assigned last to first, so that the first of each bucket stays
+    leader = leader[bucket]
+    other = np.flatnonzero(hashed != hashed[leader])
+    _, first, inverse = np.unique(hashed[other], return_index=True, return_inverse=True)
+    leader[other] = other[first][inverse]
+    first = np.flatnonzero(leader == rows)
+    number = np.empty(len(x), np.int64)
+    number[first] = np.arange(len(first))
+    return first, number[leader]
 
 
 def candidates(x: np.ndarray, rows: np.ndarray, reach: np.ndarray, metric: Metric) -> tuple[np.ndarray, np.ndarray]:

@@ -225,9 +225,10 @@ def _in_tiles(
     # Each device compiles the program anew; on CPU it holds linear algebra, which one device at a time may do.
     share = len(devices) if devices.platform != "cpu" and len(begins) >= SPREAD * len(devices) else 1
 
-    def work(part: int) -> list[Point]:
+    def work(part: int, device: jax.Device) -> list[Point]:
         rows = [np.minimum(np.arange(begin, begin + size), number - 1) for begin in begins[part::share]]
-        done = (_tile(tuple(p[r] for p in points), args, scales, loss=loss, one=one, apart=apart) for r in rows)
+        tiles = (jax.device_put(tuple(p[r] for p in points), device) for r in rows)
+        done = (_tile(tile, args, scales, loss=loss, one=one, apart=apart) for tile in tiles)
         return [Point(*map(np.asarray, tile)) for tile in done]  # one at a time: see devices.py
 
     parts = [future.result() for future in devices.each(work, range(share))]

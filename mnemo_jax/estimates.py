@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 CONFIDENCE = 0.95
 FEW = 10  # events below which a normal approximation of their number fails
@@ -39,6 +39,14 @@ class Unseen(NamedTuple):
     reason: str | None
 
 
+def _normal(confidence: float) -> float:
+    """Return how many standard deviations from the mean a normal variable stays with that probability.
+
+    By ``scipy.special``: to import ``scipy.stats`` takes as long as to import jax.
+    """
+    return float(-special.ndtri((1 - confidence) / 2))
+
+
 def wilson(count: np.ndarray, total: float, confidence: float = CONFIDENCE) -> np.ndarray:
     """Return Wilson's score intervals ``[n, 2]`` of the shares ``count / total`` (Wilson 1927); exact ends at 0 and 1.
 
@@ -46,7 +54,7 @@ def wilson(count: np.ndarray, total: float, confidence: float = CONFIDENCE) -> n
     (Hanley and Lippman-Hand 1983); the larger of the two is given, and its mirror image at ``count = total``.
     """
     count = np.asarray(count, dtype=np.float64)
-    z = stats.norm.isf((1 - confidence) / 2)
+    z = _normal(confidence)
     share, shrink = count / total, 1 + z**2 / total
     middle = (share + z**2 / (2 * total)) / shrink
     half = z / shrink * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
@@ -77,7 +85,7 @@ def replicated(counts: np.ndarray, size: int) -> Shares:
     error = np.maximum(shares.std(axis=0, ddof=1), 0.5 / size) / np.sqrt(replicates)
 
     def around(confidence: float) -> np.ndarray:
-        half = stats.t.isf((1 - confidence) / 2, replicates - 1) * error
+        half = -special.stdtrit(replicates - 1, (1 - confidence) / 2) * error
         return np.clip(np.stack([mean - half, mean + half], axis=-1), 0, 1)
 
     return Shares(mean, around(CONFIDENCE), around(1 - (1 - CONFIDENCE) / max(counts.shape[1], 1)))
@@ -133,7 +141,7 @@ def unseen(count: np.ndarray, total: int, counted: np.ndarray | None = None) -> 
     """
     once, twice = int(np.sum(count == 1)), int(np.sum(count == 2))
     mass = once / total
-    z = stats.norm.isf((1 - CONFIDENCE) / 2)
+    z = _normal(CONFIDENCE)
     half = z * np.sqrt(max(mass * (1 - mass) + 2 * twice / total, 0.0) / total)
     low, high = max(0.0, mass - half), min(1.0, mass + half)
     if once < FEW:
@@ -167,6 +175,6 @@ def paired(
     """
     gained, lost = np.asarray(gained, np.float64), np.asarray(lost, np.float64)
     up, down = (gained + 1) / (total + 2), (lost + 1) / (total + 2)
-    half = stats.norm.isf((1 - confidence) / 2) * np.sqrt((up + down - (up - down) ** 2) / (total + 2))
+    half = _normal(confidence) * np.sqrt((up + down - (up - down) ** 2) / (total + 2))
     interval = np.stack([up - down - half, up - down + half], axis=-1)
     return (gained - lost) / total, np.clip(interval, -1, 1)

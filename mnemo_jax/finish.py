@@ -18,7 +18,7 @@ from mnemo_jax.plan import Plan
 from mnemo_jax.starts import SCRAMBLINGS, Grid, Sobol, Uniform, is_independent
 from mnemo_jax.stopping import Until
 from mnemo_jax.symmetry import zero_modes
-from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, outcome_codes, points_of, points_table
+from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, points_of, points_table
 from mnemo_jax.tally import Histograms
 from mnemo_jax.types import REPORTED, Kind, Outcome
 
@@ -63,7 +63,13 @@ def gather(plan: Plan, folder: Path, judge: Judge) -> Found:
     summary["scales"] = {name: float(value) for name, value in judge.scales._asdict().items()}
     return Found(
         catalogue=catalogue,
-        labels=pa.table({"block": blocks, "point": points, "label": store.nullable(labels.astype(np.int64))}),
+        labels=pa.table(
+            {
+                "block": blocks,
+                "point": points,
+                "label": store.nullable(labels.astype(np.int64)),
+            }
+        ),
         summary=summary | {"fingerprint": _fingerprint(view, catalogue, summary)},
     )
 
@@ -134,7 +140,7 @@ class _Rows:
             self.stalls.add(store.read_table(folder / "stalls" / name), local)
 
     def _add(self, plan: Plan, table: pa.Table, local: np.ndarray) -> None:
-        codes = outcome_codes(table["outcome"])
+        codes = store.codes(table["outcome"], OUTCOMES)
         point = table["point"].fill_null(-1).to_numpy()
         named = np.where(point >= 0, local[point], -1) if len(local) else np.full(len(point), -1)
         ended = np.isin(codes, [OUTCOMES.index(word) for word in LABELLED])

@@ -57,9 +57,10 @@ class Block(NamedTuple):
         first: number of the first start.
         x: ``[n, d]`` end points.
         outcome, steps, period: int32 ``[n]``; the period of a cycle, 0 for all that are none.
-        stalls: the ended ones, and open stretches of small gradients as censored ones.
+        stalls: the ended ones.
         count, stalled: int32 ``[n]``, number of ended stalls of each start, and steps in them.
-        open_length: int32 ``[n]``, steps of the stretch open at the end, 0 for none.
+        open_length: int32 ``[n]``, steps of the stretch of small gradients open at the end, 0 for none.
+        open_smallest, open_x: ``[n]`` and ``[n, d]``, smallest squared gradient norm of that stretch, and where.
         history: ``[n, looks, measures]`` of what was measured on the way, None for nothing.
     """
 
@@ -72,6 +73,8 @@ class Block(NamedTuple):
     count: np.ndarray  # type: ignore[assignment]
     stalled: np.ndarray
     open_length: np.ndarray
+    open_smallest: np.ndarray
+    open_x: np.ndarray
     history: np.ndarray | None = None
 
 
@@ -158,17 +161,17 @@ class Judge(NamedTuple):
 def label(block: Block, judge: Judge) -> Labelled:
     """Return the block's table of critical points and which of them each start and each stall belongs to."""
     number = block.first + np.arange(len(block.x))
-    ended = np.isin(block.outcome, (Outcome.CONVERGED, Outcome.FINISHED))
     sure = block.outcome == Outcome.CONVERGED
+    ended = sure | (block.outcome == Outcome.FINISHED)
     collected = _Collected(judge)
     point = np.full(len(block.x), -1, np.int64)
     point[ended] = collected.ends(block.x[ended], sure[ended], number[ended])
     lost = np.isin(block.outcome, (Outcome.OUT_OF_STEPS, Outcome.NON_FINITE)) & (number < NAMED)
-    lost &= np.all(np.isfinite(block.x), axis=1)
+    lost[lost] = np.all(np.isfinite(block.x[lost]), axis=1)
     point[lost] = collected.nearest(block.x[lost], number[lost])
     # Nearly every descent ends in a stretch of small gradients: those at a minimum are no stalls, nor worth a polish.
     arrived = ended & (collected.kind(point) == Kind.MINIMUM)
-    block = block._replace(stalls=_without(block.stalls, arrived, block.first))
+    block = block._replace(stalls=_stalls(block, ~arrived))
     at = collected.nearest(block.stalls.x, block.stalls.start, kinks=False)
     away = block.stalls.exit - collected.x(at)
     table, new = collected.table()
@@ -183,7 +186,7 @@ def label(block: Block, judge: Judge) -> Labelled:
 def unjudged(block: Block, judge: Judge) -> Labelled:
     """Return the block without points: every descent that ended counts as arrived, no stall as being anywhere."""
     ended = np.isin(block.outcome, (Outcome.CONVERGED, Outcome.FINISHED))
-    stalls = _without(block.stalls, ended, block.first)
+    stalls = _stalls(block, ~ended)
     none = np.full(len(stalls.start), -1)
     return Labelled(
         table=_Collected(judge).table()[0],
@@ -220,10 +223,22 @@ def _count(
     )
 
 
-def _without(stalls: Stalls, arrived: np.ndarray, first: int) -> Stalls:
-    """Return the stalls without those that are the final approach to a minimum."""
-    stays = ~(stalls.censored & arrived[stalls.start - first])
-    return Stalls(*(column[stays] for column in stalls))
+def _stalls(block: Block, chosen: np.ndarray) -> Stalls:
+    """Return the stalls that have ended, and as censored ones the stretches that are open at ends ``chosen [n]``."""
+    rows = np.flatnonzero(chosen & (block.open_length > 0) & (block.outcome != Outcome.NON_FINITE))
+    still = Stalls(
+        start=block.first + rows,
+        rank=block.count[rows],
+        entry=block.steps[rows] - block.open_length[rows],
+        length=block.open_length[rows],
+        smallest=np.sqrt(block.open_smallest[rows].astype(np.float64)),
+        x=block.open_x[rows].astype(np.float64),
+        exit=np.full((len(rows), block.x.shape[1]), np.nan),
+        censored=np.ones(len(rows), bool),
+    )
+    stalls = Stalls(*(np.concatenate(columns) for columns in zip(block.stalls, still, strict=True)))
+    order = np.lexsort((stalls.rank, stalls.start))
+    return Stalls(*(column[order] for column in stalls))
 
 
 def _renumber(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -264,20 +279,20 @@ class _Collected:
         first, cell = cells(x, CELL * self.judge.metric.length)
         points = self.judge.points(x[first], sure[first])
         rows = self.add(points, number[first])[cell]
-        certain = sure & self.reached(x, Point(*(column[cell] for column in points)))
+        gap = x - points.x[cell]
+        certain = sure & (np.einsum("nd,nd->n", gap, gap) <= self.reach(points)[cell] ** 2)
         certain[first] = True
         if not certain.all():
             rest = ~certain
             rows[rest] = self.add(self.judge.points(x[rest], sure[rest]), number[rest])
         return rows
 
-    def reached(self, x: np.ndarray, points: Point) -> np.ndarray:
-        """Whether Newton's method goes from each ``x`` to the point beside it, as far as the numbers tell."""
-        away = np.sqrt(np.sum((x - points.x) ** 2, axis=1))
+    def reach(self, points: Point) -> np.ndarray:
+        """Return from how far Newton's method goes to each point for certain, as far as the numbers tell, ``[n]``."""
         smallest = np.min(np.abs(points.eigenvalues), axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            explained = 2.0 * self.judge.grad_tol * np.sqrt(x.shape[1]) / smallest
-        return ~points.left & (points.nullity == 0) & (away <= np.minimum(explained, points.radius))
+            explained = 2.0 * self.judge.grad_tol * np.sqrt(points.x.shape[1]) / smallest
+        return np.where(points.left | (points.nullity > 0), np.nan, np.minimum(explained, points.radius))
 
     def nearest(self, x: np.ndarray, number: np.ndarray, kinks: bool = True) -> np.ndarray:
         """Judge points that are not the ends of converged descents, each by itself."""

@@ -61,7 +61,8 @@ class Oracle:
     def _block(self, asked: pipeline.Prepared, number: int) -> np.ndarray:
         block, _, _ = pipeline.descend_block(asked, number)
         # Descents from a boundary stall at saddles, and every stall would be polished.
-        block = block._replace(stalls=Stalls(*(column[:0] for column in block.stalls)))
+        none = Stalls(*(column[:0] for column in block.stalls))
+        block = block._replace(stalls=none, open_length=np.zeros_like(block.open_length))
         found = label(block, asked.judge)
         point = np.where(np.isin(block.outcome, (Outcome.CONVERGED, Outcome.FINISHED)), found.point, -1)
         used = np.unique(point[point >= 0])

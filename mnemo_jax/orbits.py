@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 from scipy.spatial import cKDTree
 
 from mnemo_jax.generators import generators
@@ -97,7 +97,8 @@ def balance(
         if not 1 < len(members) < MOST or weights[came].sum() < LEAST * len(members):
             continue
         count = np.bincount(cKDTree(members).query(ends[came])[1], weights[came], minlength=len(members))
-        chances[row] = float(stats.chisquare(count).pvalue)
+        mean = count.mean()
+        chances[row] = float(special.chdtrc(len(members) - 1, np.sum((count - mean) ** 2) / mean))
     if not chances:
         return Balance(0, None, None)
     smallest = min(chances, key=chances.__getitem__)

@@ -3,7 +3,7 @@
 import platform as host
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyarrow as pa
 from jax import Array
 
 from mnemo_jax import store, training
@@ -35,7 +36,6 @@ from mnemo_jax.stopping import FLOOR_EPS
 from mnemo_jax.stretch import OPENING
 from mnemo_jax.tables import history_table, members_table, points_table, stalls_table, starts_table
 from mnemo_jax.training import History
-from mnemo_jax.types import Outcome
 
 SCALE_STARTS = 4096  # uniform in the box, whose gradients set the landscape's gradient scale
 HESSIAN_STARTS = 64  # whose Hessians set its curvature
@@ -282,26 +282,34 @@ def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
 
 
 def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn: Warn) -> None:
-    """Compute every block that is not there yet; the next one descends while the last is written."""
+    """Compute every block that is not there yet; the next ones descend while one is written."""
     plan = prepared.plan
     todo = list(_missing(plan, folder, warn))
     resumed = plan.count - sum(min(plan.block, plan.count - number * plan.block) for number in todo)
     progress = Progress("descent", resumed, plan.count, resumed)
     report(progress)
     pending = _begin(prepared, todo[0]) if todo else []
-    for number, following in zip(todo, [*todo[1:], None], strict=False):
-        block, useful, total = _collect(prepared, number, pending)
-        clock.lap("descent")
-        labelled = (label if plan.catalogue else unjudged)(block, prepared.judge)
-        clock.lap("labelling")
-        pending = [] if following is None else _begin(prepared, following)
-        _write(prepared, folder, number, block, labelled)
-        clock.lap("writing")
-        note(folder, {"block": number, "useful": useful, "total": total, "seconds": clock.taken()})
-        progress = progress._replace(
-            done=progress.done + len(block.x), useful=progress.useful + useful, steps=progress.steps + total
-        )
-        report(progress)
+    with ThreadPoolExecutor(1, thread_name_prefix="mnemo-writer") as writer:
+        writing: Future[None] | None = None
+        for number, following in zip(todo, [*todo[1:], None], strict=False):
+            block, useful, total = _collect(prepared, number, pending)
+            clock.lap("descent")
+            labelled = (label if plan.catalogue else unjudged)(block, prepared.judge)
+            clock.lap("labelling")
+            pending = [] if following is None else _begin(prepared, following)
+            files = _files(prepared, number, block, labelled)
+            if writing is not None:
+                writing.result()  # one block at a time waits to be written
+            clock.lap("writing")
+            entry = {"block": number, "useful": useful, "total": total, "seconds": clock.taken()}
+            writing = writer.submit(_write, folder, files, entry)
+            progress = progress._replace(
+                done=progress.done + len(block.x), useful=progress.useful + useful, steps=progress.steps + total
+            )
+            report(progress)
+        if writing is not None:
+            writing.result()
+            clock.lap("writing")
 
 
 def _missing(plan: Plan, folder: Path, warn: Warn) -> Iterator[int]:
@@ -322,11 +330,12 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
     plan = prepared.plan
     first, size, part = _extent(prepared, number)
 
-    def work(k: int) -> Part:
-        x0 = prepared.draw(first + k * part, part).astype(plan.precision)
+    def work(k: int, device: jax.Device) -> Part:
+        with jax.default_device(device):
+            x0 = prepared.draw(first + k * part, part).astype(plan.precision)
         own = jnp.int32(min(max(size - k * part, 0), part))
         done = descend(
-            x0,
+            jax.device_put(x0, device),
             own,
             jnp.int64(first + k * part),
             jax.random.key(plan.seed),
@@ -385,18 +394,18 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
     ends = jax.tree.map(lambda *columns: np.concatenate(columns), *(part[0] for part in parts))
     length = np.where(ends.since >= 0, ends.steps - ends.since, 0)
     length = np.where(length >= OPENING * every, length, 0).astype(np.int32)
-    first = number * prepared.plan.block
-    stalls = _stalls([log for _, log, _ in parts], ends, length, first)
     block = Block(
-        first=first,
+        first=number * prepared.plan.block,
         x=ends.x.astype(np.float64),
         outcome=ends.outcome,
         steps=ends.steps,
         period=ends.period,
-        stalls=stalls,
+        stalls=_ended([log for _, log, _ in parts]),
         count=ends.stalls,
         stalled=ends.stalled,
         open_length=length,
+        open_smallest=ends.smallest,
+        open_x=ends.x_smallest,
         history=ends.history,
     )
     useful = int(np.sum(ends.steps.astype(np.int64) + every))
@@ -404,56 +413,44 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
     return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps * every
 
 
-def _stalls(logs: list[StallLog], ends: Ends, length: np.ndarray, first: int) -> Stalls:
-    """Return the ended stalls of a block and, as censored ones, the stretches still open at the end."""
-    rows = np.flatnonzero((length > 0) & (ends.outcome != Outcome.NON_FINITE))
-    still = StallLog(
-        slot=first + rows.astype(np.int64),
-        rank=ends.stalls[rows],
-        entry=ends.since[rows],
-        length=length[rows],
-        smallest=ends.smallest[rows],
-        x=ends.x_smallest[rows],
-        exit=np.full_like(ends.x_smallest[rows], np.nan),
-        count=len(rows),
+def _ended(logs: list[StallLog]) -> Stalls:
+    """Return the ended stalls of a block."""
+    log = jax.tree.map(lambda *columns: np.concatenate(columns), *(log._replace(count=None) for log in logs))
+    return Stalls(
+        start=log.slot,
+        rank=log.rank,
+        entry=log.entry,
+        length=log.length,
+        smallest=np.sqrt(log.smallest.astype(np.float64)),
+        x=log.x.astype(np.float64),
+        exit=log.exit.astype(np.float64),
+        censored=np.zeros(len(log.slot), bool),
     )
-    parts = [
-        Stalls(
-            start=log.slot,
-            rank=log.rank,
-            entry=log.entry,
-            length=log.length,
-            smallest=np.sqrt(log.smallest.astype(np.float64)),
-            x=log.x.astype(np.float64),
-            exit=log.exit.astype(np.float64),
-            censored=np.full(len(log.slot), log is still),
-        )
-        for log in [*logs, still]
-    ]
-    stalls = Stalls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    order = np.lexsort((stalls.rank, stalls.start))
-    return Stalls(*(column[order] for column in stalls))
 
 
-def _write(prepared: Prepared, folder: Path, number: int, block: Block, labelled: Labelled) -> None:
-    """Write a block's files, the one that says it is done last."""
+def _files(prepared: Prepared, number: int, block: Block, labelled: Labelled) -> dict[str, pa.Table]:
+    """Return a block's files by their names, the one that says it is done last."""
     name = f"{number:06d}.parquet"
-    observed = _observe(prepared, block.x)
+    observed, files = _observe(prepared, block.x), dict[str, pa.Table]()
     if prepared.parts:
         history = _history(prepared, block)
         observed |= training.columns(history, block.steps, prepared.plan.stop)
         if prepared.watch.looks:
-            store.write_table(folder / "history" / name, history_table(history, block.first, block.steps))
+            files[f"history/{name}"] = history_table(history, block.first, block.steps)
     judge = prepared.judge
     losses = values(block.x, judge.args, loss=judge.loss) if prepared.plan.recording.endpoints else None
-    store.write_table(folder / "points" / name, points_table(labelled.table))
-    store.write_table(folder / "stalls" / name, stalls_table(labelled))
+    files |= {f"points/{name}": points_table(labelled.table), f"stalls/{name}": stalls_table(labelled)}
     if labelled.members is not None:
-        store.write_table(folder / "members" / name, members_table(labelled.members))
-    store.write_table(
-        folder / "starts" / name,
-        starts_table(block, labelled, observed, None if losses is None else np.asarray(losses)),
-    )
+        files[f"members/{name}"] = members_table(labelled.members)
+    starts = starts_table(block, labelled, observed, None if losses is None else np.asarray(losses))
+    return files | {f"starts/{name}": starts}
+
+
+def _write(folder: Path, files: dict[str, pa.Table], entry: dict[str, Any]) -> None:
+    """Write a block's files in their order, and its line of the journal."""
+    for name, table in files.items():
+        store.write_table(folder / name, table)
+    note(folder, entry)
 
 
 def _history(prepared: Prepared, block: Block) -> History:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mnemo_jax import store
 from mnemo_jax.record import Record
 from mnemo_jax.sides import Sides
 from mnemo_jax.survival import Survival, survival
-from mnemo_jax.tables import OUTCOMES, outcome_codes
+from mnemo_jax.tables import OUTCOMES
 from mnemo_jax.tally import Histograms, Tally
 from mnemo_jax.types import Kind
 
@@ -126,7 +127,7 @@ def blocks(record: Record) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
             stalls["length"].to_numpy(),
             stalls["censored"].to_numpy(zero_copy_only=False),
             stalls["direction"].fill_null(0).to_numpy() if "direction" in stalls.column_names else none,
-            outcome_codes(starts["outcome"])[start],
+            store.codes(starts["outcome"], OUTCOMES)[start],
             label[start],
         )
         twice = (np.concatenate([column, column]) for column in columns)

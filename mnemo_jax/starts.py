@@ -13,7 +13,6 @@ import numpy as np
 from annotated_types import Ge, MinLen
 from jax import Array
 from pydantic import Field
-from scipy.stats import qmc
 
 from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
@@ -187,6 +186,8 @@ def _cells(shape: np.ndarray, low: np.ndarray, high: np.ndarray, total: int, fir
 
 
 def _sobol(seed: int, low: np.ndarray, high: np.ndarray, total: int, first: int, n: int) -> Array:
+    from scipy.stats import qmc  # takes as long to import as jax
+
     per = total // SCRAMBLINGS
     numbers = np.minimum(np.arange(first, first + n), total - 1)
     parts = []

@@ -237,6 +237,16 @@ def words(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(names))
 
 
+def codes(column: pa.ChunkedArray, names: list[str]) -> np.ndarray:
+    """Return an Arrow column of names as the codes they stand for, int32: the way back from `words`."""
+    parts = []
+    for part in column.chunks:
+        part = part.dictionary_encode()
+        code = np.array([names.index(word) for word in part.dictionary.to_pylist()], np.int32)
+        parts.append(code[part.indices.to_numpy()] if len(code) else np.empty(0, np.int32))
+    return np.concatenate([np.empty(0, np.int32), *parts])
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the record's lock; the operating system lets go of it when the process ends, however it ends.

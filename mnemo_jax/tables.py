@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mnemo_jax.catalogue import Table
 from mnemo_jax.labelling import Block, Labelled, Members
-from mnemo_jax.store import matrix, nullable, vectors, words
+from mnemo_jax.store import codes, matrix, nullable, vectors, words
 from mnemo_jax.training import History
 from mnemo_jax.types import Kind, Outcome
 
@@ -68,7 +67,7 @@ def stalls_table(labelled: Labelled) -> pa.Table:
     """
     rows = labelled.stalls._asdict()
     del rows["exit"]
-    columns = {name: vectors(column) if name == "x" else pa.array(column) for name, column in rows.items()}
+    columns = {name: vectors(values) if name == "x" else pa.array(values) for name, values in rows.items()}
     direction = pa.array(labelled.direction, mask=labelled.direction == 0)
     return pa.table(columns | {"point": nullable(labelled.at.astype(np.int32)), "direction": direction})
 
@@ -87,11 +86,6 @@ def points_table(table: Table) -> pa.Table:
         else:
             columns[name] = vectors(values) if name in _VECTORS else pa.array(values)
     return pa.table(columns)
-
-
-def outcome_codes(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a column of outcomes as the numbers of `Outcome`."""
-    return pc.index_in(column.cast(pa.string()), value_set=pa.array(OUTCOMES)).to_numpy()
 
 
 def listed(table: Table, count: np.ndarray, top: int, more: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -143,13 +137,9 @@ def points_of(arrow: pa.Table) -> Table:
     """Return the critical points of an Arrow table made by `points_table`."""
     columns = {}
     for name in Table._fields:
-        column = arrow.column(name)
+        stored = arrow.column(name)
         if name in _WORDS:
-            codes = column.combine_chunks().dictionary_encode()
-            codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
-            lookup = np.array([_WORDS[name].index(word) for word in codes.dictionary.to_pylist()], np.int32)
-            values = lookup[codes.indices.to_numpy()] if len(lookup) else np.empty(0, np.int32)
+            columns[name] = codes(stored, _WORDS[name])
         else:
-            values = matrix(column) if name in _VECTORS else column.to_numpy()
-        columns[name] = values
+            columns[name] = matrix(stored) if name in _VECTORS else stored.to_numpy()
     return Table(**columns)

@@ -17,8 +17,13 @@ class Tally:
 
     def add(self, keys: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Add whole-number weights ``[n, columns]`` to the sums of their keys ``[n]``; one each when None."""
-        fresh, place, number = np.unique(keys.astype(np.int64), return_inverse=True, return_counts=True)
-        sums = number[:, None] if weights is None else _summed(place, weights, len(fresh))
+        keys = keys.astype(np.int64)
+        if weights is None:
+            fresh, number = np.unique(keys, return_counts=True)
+            sums = number[:, None]
+        else:
+            fresh, place = np.unique(keys, return_inverse=True)
+            sums = _summed(place, weights, len(fresh))
         self.keys, place = np.unique(np.concatenate([self.keys, fresh]), return_inverse=True)
         self.sums = _summed(place, np.concatenate([self.sums, sums]), len(self.keys))
 

@@ -40,7 +40,7 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
         ends, log = jax.tree.map(np.asarray, (ends, log))
         return jax.tree.map(lambda column: column[:size], ends), int(segments)
 
-    def work(k: int) -> list[tuple[Any, int]]:
+    def work(k: int, _: jax.Device) -> list[tuple[Any, int]]:
         return [block(x, size, k * share + i * part) for i, (x, size) in enumerate(shares[k])]
 
     def run() -> Result:

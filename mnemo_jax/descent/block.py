@@ -1,6 +1,7 @@
 """A block of starts, followed to their ends on one device."""
 
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ from mnemo_jax.types import Outcome, Tile
 
 # Wide vectors are 10 to 20 % faster where a CPU has them; last bits may change.
 OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+TRACING = Lock()
 
 
 def descend(
@@ -56,13 +58,15 @@ def descend(
         ``tile.steps * tile.lanes`` lane-steps.
     """
     plain = tile.native and tile.layout == "lanes_last" and not watch.looks
-    if plain:
-        start = jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype)
-        traced = first_step.trace(start, args, rules, loss=loss, choice=choice, watch=watch)
-        plain = native.is_plain(traced.jaxpr.jaxpr)
-    how = "native" if plain else str(x0.dtype)
     queue = Queue(x0, size, first, root)
-    done: tuple[Ends, StallLog, Array] = COMPILED[how](
+    with TRACING:  # else devices that come here at the same time would all trace
+        if plain:
+            start = jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype)
+            traced = first_step.trace(start, args, rules, loss=loss, choice=choice, watch=watch)
+            plain = native.is_plain(traced.jaxpr.jaxpr)
+        run = partial(COMPILED["native" if plain else str(x0.dtype)].trace, queue, args, rules, parts)
+        run(loss=loss, choice=choice, tile=tile, watch=watch, plain=plain)
+    done: tuple[Ends, StallLog, Array] = COMPILED["native" if plain else str(x0.dtype)](
         queue, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
     )
     return done
