@@ -12,7 +12,7 @@ from mnemo_jax import cycles, native
 from mnemo_jax.calculus import RIGHT, Args, Loss, Watch, values
 from mnemo_jax.descent.lane import Lane, Queue
 from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
-from mnemo_jax.descent.rows import Ends, StallLog, columns_of, ends, logged, no_log, no_rows
+from mnemo_jax.descent.rows import Ends, StallLog, ends_of, logged, no_ends, no_log, packed, unpacked
 from mnemo_jax.descent.serving import Served, one_by_one, starts, together, waiting
 from mnemo_jax.descent.step import first_step, standing, step
 from mnemo_jax.descent.word import word, words
@@ -113,7 +113,7 @@ def _descend(
             segment,
             (carry.served.lanes, carry.segments, carry.log),
         )
-        own = columns_of(lanes, _periods(lanes, program, tile), axis)
+        own = ends_of(lanes, _periods(lanes, program, tile), axis)
         now = carry.served._replace(lanes=lanes)
         serving = one_by_one if plain else together
         return _Carry(serving(now, own, queue, program, tile), segments, log)
@@ -121,7 +121,9 @@ def _descend(
     idle = starts(jnp.broadcast_to(size, tile.lanes), queue, program, axis)
     blank = watch.blank(x0.dtype)
     history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
-    carry = _Carry(Served(idle, jnp.int32(0), no_rows(x0), history), jnp.int32(0), no_log(x0))
+    blank_ends = no_ends(x0)
+    rows = blank_ends if plain else jnp.pad(packed(blank_ends), ((0, 1), (0, 0)))
+    carry = _Carry(Served(idle, jnp.int32(0), rows, history), jnp.int32(0), no_log(x0))
 
     def going(carry: _Carry) -> Array:
         lanes, taken = carry.served.lanes, carry.served.taken
@@ -132,8 +134,9 @@ def _descend(
         return done
 
     carry = (native.native(run) if plain else run)(carry)
-    found = _valued(ends(carry.served.rows, x0), loss, args)._replace(history=carry.served.history)
-    return found, carry.log, carry.segments
+    written = carry.served.ends
+    found = _valued(written if plain else unpacked(written[:-1], blank_ends), loss, args)
+    return found._replace(history=carry.served.history), carry.log, carry.segments
 
 
 COMPILED = {

@@ -1,12 +1,10 @@
-"""What is written of a descent's end and of its stalls: a row of numbers each, and the columns they are read as.
+"""What is written of a descent's end and of its stalls."""
 
-One row is written at a time on a CPU, whatever its width. Rows are float64, which holds all there is exactly.
-"""
-
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from mnemo_jax import native
@@ -15,8 +13,6 @@ from mnemo_jax.descent.word import Ended
 from mnemo_jax.types import Either, Outcome
 
 STORED = 4  # stalls of one start that are stored one by one; further ones are only counted
-CODES = 16  # more than there are outcomes; a cycle's period is written above its outcome
-NUMBERS = 6  # of an end's row, beside its two points
 
 
 class Ends(NamedTuple):
@@ -65,63 +61,60 @@ class StallLog(NamedTuple):
     count: Either
 
 
-def no_rows(x0: Array) -> Array:
-    """Return the rows of starts ``x0 [n, d]`` that are not followed, and one more for lanes that follow none."""
-    rows = jnp.concatenate([x0, x0, jnp.zeros((x0.shape[0], NUMBERS))], axis=1, dtype=jnp.float64)
-    return jnp.concatenate([rows, jnp.zeros((1, rows.shape[1]))])
-
-
-class Columns(NamedTuple):
-    """What is known of each lane's start: points ``x`` and ``x_smallest [d, lanes]``, and numbers ``[lanes]``."""
-
-    points: tuple[Array, Array]
-    numbers: tuple[Array, ...]
-
-    def row(self, k: Array) -> Array:
-        """Return the row of lane ``k``, ``[1, 2 d + 6]``."""
-        points = [jax.lax.dynamic_index_in_dim(x, k, 1, keepdims=False) for x in self.points]
-        return _joined([*points, *(number[k][None] for number in self.numbers)])[None]
-
-    def rows(self) -> Array:
-        """Return the rows of all lanes, ``[lanes, 2 d + 6]``."""
-        return _joined([*self.points, *(number[None] for number in self.numbers)]).T
-
-
-def _joined(parts: list[Array]) -> Array:
-    return jnp.concatenate([part.astype(jnp.float64) for part in parts])
-
-
-def columns_of(lanes: Lane, period: Array, axis: int) -> Columns:
-    """Return what is known of each lane's start, its lanes on ``axis``."""
+def ends_of(lanes: Lane, period: Array, axis: int) -> Ends:
+    """Return what is written of each lane's start, ``[lanes, ...]``, from lanes on ``axis``."""
     open_ = lanes.stretch
-    since = jnp.where(open_.length > 0, lanes.steps + 1 - open_.length, -1)
-    outcome = jnp.where(period > 0, Outcome.CYCLE + CODES * period, lanes.outcome)
-    numbers = (outcome, lanes.steps, open_.count, open_.steps, since, open_.smallest)
-    return Columns((jnp.moveaxis(lanes.x, axis, -1), jnp.moveaxis(open_.x, axis, -1)), numbers)
-
-
-def ends(rows: Array, x0: Array) -> Ends:
-    """Return the columns of the rows, in the precision of ``x0``."""
-    dim = x0.shape[1]
-    code, steps, stalls, stalled, since = rows[:-1, 2 * dim : -1].astype(jnp.int32).T
     return Ends(
-        x=rows[:-1, :dim].astype(x0.dtype),
-        outcome=code % CODES,
-        steps=steps,
-        period=code // CODES,
-        stalls=stalls,
-        stalled=stalled,
-        since=since,
-        smallest=rows[:-1, -1].astype(x0.dtype),
-        x_smallest=rows[:-1, dim : 2 * dim].astype(x0.dtype),
+        x=jnp.moveaxis(lanes.x, axis, 0),
+        outcome=jnp.where(period > 0, Outcome.CYCLE, lanes.outcome).astype(jnp.int32),
+        steps=lanes.steps,
+        period=period,
+        stalls=open_.count,
+        stalled=open_.steps,
+        since=jnp.where(open_.length > 0, lanes.steps + 1 - open_.length, -1),
+        smallest=open_.smallest,
+        x_smallest=jnp.moveaxis(open_.x, axis, 0),
     )
+
+
+def no_ends(x0: Array) -> Ends:
+    """Return the ends of starts ``x0 [n, d]`` before one of them has ended."""
+    number = x0.shape[0]
+    return Ends._make([x0, *_apart(number, 6), jnp.zeros(number, x0.dtype), jnp.ones_like(x0), None])
+
+
+def _apart(number: int, arrays: int) -> list[Array]:
+    """Return int32 arrays ``[number]``, each of one number of its own: XLA makes equal ones once, and copies that."""
+    return [jnp.full(number, k, jnp.int32) for k in range(arrays)]
+
+
+def packed(ends: Ends) -> Array:
+    """Return ends as rows ``[n, 2 d + 7]``: one row is written at a time on a CPU, whatever its width.
+
+    They are float64, which holds all there is exactly.
+    """
+    columns = [column[:, None] if column.ndim == 1 else column for column in ends if column is not None]
+    return jnp.concatenate([column.astype(jnp.float64) for column in columns], axis=1)
+
+
+def unpacked(rows: Array, like: Ends) -> Ends:
+    """Return the ends that rows hold, in the shapes and kinds of ``like``."""
+    widths = [column.shape[1] if column.ndim == 2 else 1 for column in like if column is not None]
+    parts = jnp.split(rows, np.cumsum(widths)[:-1], axis=1)
+    pairs = zip(parts, like, strict=False)
+    return Ends(*(part.reshape(column.shape).astype(column.dtype) for part, column in pairs))
+
+
+def written(old: Any, new: Any, k: Array, row: Array) -> Any:
+    """Return arrays with row ``row`` of each replaced by row ``k`` of the new ones."""
+    return jax.tree.map(lambda a, b: jax.lax.dynamic_update_index_in_dim(a, b[k], row, 0), old, new)
 
 
 def no_log(x0: Array) -> StallLog:
     """Return the log of a block ``x0 [n, d]`` in which no stall has ended."""
     rows = STORED * x0.shape[0]
-    number, point = jnp.zeros(rows, jnp.int32), jnp.zeros((rows, x0.shape[1]), x0.dtype)
-    return StallLog(number, number, number, number, point[:, 0], point, point, jnp.int32(0))
+    real = [jnp.full((rows, x0.shape[1]), k, x0.dtype) for k in range(3)]
+    return StallLog._make([*_apart(rows, 4), real[0][:, 0], *real[1:], jnp.int32(0)])
 
 
 def logged(log: StallLog, ended: Ended, axis: int, plain: bool) -> StallLog:
@@ -134,13 +127,11 @@ def logged(log: StallLog, ended: Ended, axis: int, plain: bool) -> StallLog:
     if plain:
 
         def write(k: Array, log: StallLog) -> StallLog:
-            pairs = zip(log[:-1], own, strict=True)
-            written = [jax.lax.dynamic_update_index_in_dim(old, new[k], log.count, 0) for old, new in pairs]
-            return StallLog._make([*written, log.count + 1])
+            return StallLog._make([*written(log[:-1], own, k, log.count), log.count + 1])
 
         done: StallLog = native.each(stored, write, log)
         return done
     free = jnp.cumsum(stored.astype(jnp.int32))
     where = jnp.where(stored, log.count + free - 1, log.slot.shape[0])
-    written = [old.at[where].set(new, mode="drop") for old, new in zip(log[:-1], own, strict=True)]
-    return StallLog._make([*written, log.count + free[-1]])
+    rows = [old.at[where].set(new, mode="drop") for old, new in zip(log[:-1], own, strict=True)]
+    return StallLog._make([*rows, log.count + free[-1]])

@@ -1,7 +1,7 @@
 """Lanes that have stopped write out what they found and take the next starts of the queue."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,17 +10,24 @@ from jax import Array
 from mnemo_jax import native
 from mnemo_jax.descent.lane import Lane, Queue, fresh
 from mnemo_jax.descent.program import Program
-from mnemo_jax.descent.rows import Columns
+from mnemo_jax.descent.rows import Ends, packed, written
 from mnemo_jax.lanes import across
 from mnemo_jax.types import Outcome, Tile
 
 
 class Served(NamedTuple):
-    """Lanes, starts taken from the queue so far, and what is written: rows of ends (see `rows`), and histories."""
+    """Lanes, starts taken from the queue so far, and what is written.
+
+    Attributes:
+        lanes: the lanes.
+        taken: int32, starts taken from the queue.
+        ends: those of the block; as rows where they are written together, and one row more for lanes without a start.
+        history: ``[n, looks, measures]``, None where nothing is measured.
+    """
 
     lanes: Lane
     taken: Array
-    rows: Array
+    ends: Any
     history: Array | None
 
 
@@ -31,29 +38,32 @@ def waiting(lanes: Lane, taken: Array, queue: Queue, tile: Tile) -> Array:
     return jnp.where(taken < queue.size, enough, jnp.all(stopped))
 
 
-def one_by_one(now: Served, own: Columns, queue: Queue, program: Program, tile: Tile) -> Served:
-    """Serve the lanes that have stopped, of which ``own`` is written, in a native function without histories."""
+def one_by_one(now: Served, own: Ends, queue: Queue, program: Program, tile: Tile) -> Served:
+    """Serve the lanes that have stopped, of which ``own`` is written, in a native function without histories.
+
+    What a lane without a start writes to the last row is written over.
+    """
     lanes, x0 = now.lanes, queue.x0
     stopped, where = _stopped(now, queue)
 
-    def serve(k: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
-        taken, rows, x, slot = state
-        rows = jax.lax.dynamic_update_slice(rows, own.row(k), (where[k], jnp.int32(0)))
+    def serve(k: Array, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        taken, ends, x, slot = state
+        ends = written(ends, own, k, where[k])
         x = jax.lax.dynamic_update_index_in_dim(x, x0[queue.row(taken)], k, -1)
         slot = jax.lax.dynamic_update_index_in_dim(slot, jnp.minimum(taken, queue.size), k, -1)
-        return taken + 1, rows, x, slot
+        return taken + 1, ends, x, slot
 
-    taken, rows, x, slot = native.each(stopped, serve, (now.taken, now.rows, lanes.x, lanes.slot))
+    taken, ends, x, slot = native.each(stopped, serve, (now.taken, now.ends, lanes.x, lanes.slot))
 
     def taking(stopped: Array, x: Array, slot: Array, lane: Lane) -> Lane:
         new = fresh(x, slot, queue, program)
         return jax.tree.map(partial(jnp.where, stopped), new, lane)
 
     lanes = across(taking, tile.layout)(stopped, x, slot, lanes)
-    return Served(lanes, jnp.minimum(taken, queue.size), rows, None)
+    return Served(lanes, jnp.minimum(taken, queue.size), ends, None)
 
 
-def together(now: Served, own: Columns, queue: Queue, program: Program, tile: Tile) -> Served:
+def together(now: Served, own: Ends, queue: Queue, program: Program, tile: Tile) -> Served:
     """Serve lanes that have stopped, of which ``own`` is written, up to half of all lanes: writing is dear."""
     lanes, axis, most = now.lanes, tile.axis, max(1, tile.lanes // 2)
     stopped, where = _stopped(now, queue)
@@ -62,7 +72,7 @@ def together(now: Served, own: Columns, queue: Queue, program: Program, tile: Ti
     numbers = jnp.arange(tile.lanes, dtype=jnp.int32)
     chosen = jnp.zeros(most, jnp.int32).at[jnp.where(served, place, most)].set(numbers, mode="drop")
     where = jnp.where(served, where, queue.x0.shape[0])[chosen]
-    rows, history = now.rows.at[where].set(own.rows()[chosen]), now.history
+    rows, history = now.ends.at[where].set(packed(own)[chosen]), now.history
     if history is not None and lanes.history is not None:
         history = history.at[where].set(jnp.moveaxis(lanes.history, axis, 0)[chosen], mode="drop")
     new = starts(jnp.where(served, jnp.minimum(now.taken + place, queue.size), lanes.slot), queue, program, axis)
