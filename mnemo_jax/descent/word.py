@@ -56,7 +56,7 @@ def _stepped(lanes: Lane, looks: int, tile: Tile, program: Program, once: native
     ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
     point = Point(lanes.x, lanes.memory, None if lanes.history is None else lanes.steps, lanes.history)
     bits = jnp.zeros(left.shape, jnp.int64)
-    now = Stepping(point, bits, lanes.x if rules.centre.size > 1 else None)
+    now = Stepping(point, bits, lanes.x)
     period = tile.sample if looks % tile.sample == 0 else 1
 
     def slope(x: Array, gradient: Array | None) -> Array:
@@ -73,13 +73,13 @@ def _stepped(lanes: Lane, looks: int, tile: Tile, program: Program, once: native
 
     def stride(state: tuple[Stepping, Array, Array], begin: Array) -> tuple[tuple[Stepping, Array, Array], None]:
         now, smallest, nearest = state
-        smallest, nearest = nearer(now.point.x, smallest, nearest)
+        smallest, nearest = once(nearer, (smallest, nearest), now.point.x)
         if period == 1:
             return (step(begin, now), smallest, nearest), None
         now = jax.lax.fori_loop(begin, begin + period, step, now)
         return (now, smallest, nearest), None
 
-    nearer = many(lambda x, smallest, nearest: _nearer(x, smallest, nearest, program))
+    nearer = many(lambda least, x: _nearer(x, *least, program))
     begins = jnp.arange(0, looks, period, dtype=jnp.int32)
     state = (now, lanes.stretch.smallest, lanes.stretch.x)
     (now, smallest, nearest), _ = jax.lax.scan(stride, state, begins, unroll=tile.unroll)
