@@ -50,22 +50,24 @@ def native(function: Callable[..., Any]) -> Callable[..., Any]:
     return whole
 
 
-def once(alive: Array, function: Callable[..., Any], old: Any, *args: Any) -> Any:
-    """Return ``function(old, *args)``, computed once for all that use it, or ``old`` where nothing is ``alive``.
+def once(alive: Array, function: Callable[..., Any], old: Any, *args: Any) -> tuple[Array, Any]:
+    """Return False and ``function(old, *args)``, computed once for all that use it, or ``old`` where not ``alive``.
 
     XLA fuses what is computed entry by entry into everything that uses it, and so computes it anew for each. On a CPU a
-    barrier does not hold it off, but a loop does, and the loop writes the new arrays over the old ones.
+    barrier does not hold it off, but a loop does, and the loop writes the new arrays over the old ones. The False comes
+    out of the loop: what is ``alive | False`` comes after it, and may write over what it has read without a copy.
     """
 
     def body(state: tuple[Array, Any]) -> tuple[Array, Any]:
         return jnp.zeros_like(alive), function(state[1], *args)
 
-    return jax.lax.while_loop(lambda state: state[0], body, (alive, old))[1]
+    done: tuple[Array, Any] = jax.lax.while_loop(lambda state: state[0], body, (alive, old))
+    return done
 
 
-def fused(_: Array, function: Callable[..., Any], old: Any, *args: Any) -> Any:
-    """Return ``function(old, *args)``, as `once` does where that is worth nothing."""
-    return function(old, *args)
+def fused(alive: Array, function: Callable[..., Any], old: Any, *args: Any) -> tuple[Array, Any]:
+    """Return False and ``function(old, *args)``, as `once` does where that is worth nothing."""
+    return jnp.zeros_like(alive), function(old, *args)
 
 
 def each(chosen: Array, work: Callable[[Array, Any], Any], state: Any) -> Any:

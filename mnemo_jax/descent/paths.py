@@ -65,7 +65,7 @@ def _chunk(
         now = step(standing(lane.x, lane.memory), left, jnp.inf, jnp.int32(0), program)
         went = stretch.gone(now.bits, 1)
         x, steps = now.point.x, lane.steps + went
-        worst = jnp.max(jnp.abs(now.gradient))  # type: ignore[arg-type]
+        worst = jnp.max(jnp.abs(now.gradient))
         outcome = jnp.where(running & (went == 0), program.outcome(x, worst, steps), lane.outcome)
         return lane._replace(x=x, memory=now.point.memory, steps=steps, outcome=outcome), x
 

@@ -34,13 +34,12 @@ class Stepping(NamedTuple):
     Attributes:
         point: where the lane is.
         bits: int64, the notes on its looks in this word (see `stretch`).
-        gradient: ``[d]``, the last look's, there to be read after the loop. In one dimension, where computing it costs
-            no more than reading it, it is None.
+        gradient: ``[d]``, the last look's.
     """
 
     point: Point
     bits: Array
-    gradient: Array | None
+    gradient: Array
 
 
 def standing(x: Array, memory: Any) -> Stepping:

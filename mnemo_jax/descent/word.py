@@ -34,17 +34,22 @@ def word(lanes: Lane, looks: int, tile: Tile, program: Program, once: native.Onc
     """Run all lanes for a word of looks and find out what became of them."""
     many = partial(across, layout=tile.layout)
     alive = jnp.any(lanes.outcome == Outcome.RUNNING)
-    now, smallest, nearest = _stepped(lanes, looks, tile, program, partial(once, alive))
+    now, smallest, nearest = _stepped(lanes, looks, tile, program, alive, once)
     int32, real = jnp.zeros(tile.lanes, jnp.int32), jnp.zeros(tile.lanes, lanes.x.dtype)
-    look = many(lambda _, lane, now: _last(lane, now, looks, program))
-    seen = once(alive, look, _Last(int32, real, real), lanes, now)
+    last = many(lambda _, lane, now: _last(lane, now, looks))
+    _, seen = once(alive, last, _Last(int32, real, real), lanes, now)
     read = many(lambda _, lane, now, seen: _read(lane, now, seen, looks, program))
-    reading, outcome = once(alive, read, (Reading(int32, int32, int32), int32), lanes, now, seen)
+    _, (reading, outcome) = once(alive, read, (Reading(int32, int32, int32), int32), lanes, now, seen)
     ended: Ended = many(partial(_settled, looks=looks))(lanes, now, smallest, nearest, seen, reading, outcome)
     return ended
 
 
-def _stepped(lanes: Lane, looks: int, tile: Tile, program: Program, once: native.Once) -> tuple[Stepping, Array, Array]:
+_State = tuple[Stepping, tuple[Array, Array]]
+
+
+def _stepped(
+    lanes: Lane, looks: int, tile: Tile, program: Program, alive: Array, once: native.Once
+) -> tuple[Stepping, Array, Array]:
     """Run all lanes for a word of looks.
 
     Returns:
@@ -59,36 +64,35 @@ def _stepped(lanes: Lane, looks: int, tile: Tile, program: Program, once: native
     now = Stepping(point, bits, lanes.x)
     period = tile.sample if looks % tile.sample == 0 else 1
 
-    def slope(x: Array, gradient: Array | None) -> Array:
-        return program.gradient(x) if gradient is None else gradient
+    def step(k: Array, state: _State, sampled: bool) -> _State:
+        (point, bits, gradient), least = state
+        slope = many(lambda _, x: program.gradient(x))
+        look = many(lambda bits, x, own, left, above: noted(bits, x, own, left, above, k, program))
+        move = many(lambda point, own, bits: moved(point, own, bits, k, program))
+        _, gradient = once(alive, slope, gradient, point.x)
+        _, bits = once(alive, look, bits, point.x, gradient, left, ceiling)
+        goes = alive
+        if sampled:
+            done, least = once(alive, many(_nearer), least, point.x, gradient)
+            goes |= done
+        _, point = once(goes, move, point, gradient, bits)
+        return Stepping(point, bits, gradient), least
 
-    def step(k: Array, now: Stepping) -> Stepping:
-        point, bits, gradient = now
-        if gradient is not None:
-            gradient = once(many(lambda _, x: program.gradient(x)), gradient, point.x)
-        look = many(lambda bits, x, own, left, above: noted(bits, x, slope(x, own), left, above, k, program))
-        bits = once(look, bits, point.x, gradient, left, ceiling)
-        move = many(lambda point, own, bits: moved(point, slope(point.x, own), bits, k, program))
-        return Stepping(once(move, point, gradient, bits), bits, gradient)
+    def stride(state: _State, begin: Array) -> tuple[_State, None]:
+        state = step(begin, state, sampled=True)
+        rest = partial(step, sampled=False)
+        return (jax.lax.fori_loop(begin + 1, begin + period, rest, state) if period > 1 else state), None
 
-    def stride(state: tuple[Stepping, Array, Array], begin: Array) -> tuple[tuple[Stepping, Array, Array], None]:
-        now, smallest, nearest = state
-        smallest, nearest = once(nearer, (smallest, nearest), now.point.x)
-        if period == 1:
-            return (step(begin, now), smallest, nearest), None
-        now = jax.lax.fori_loop(begin, begin + period, step, now)
-        return (now, smallest, nearest), None
-
-    nearer = many(lambda least, x: _nearer(x, *least, program))
     begins = jnp.arange(0, looks, period, dtype=jnp.int32)
-    state = (now, lanes.stretch.smallest, lanes.stretch.x)
-    (now, smallest, nearest), _ = jax.lax.scan(stride, state, begins, unroll=tile.unroll)
-    return now, smallest, nearest
+    state = (now, (lanes.stretch.smallest, lanes.stretch.x))
+    (now, least), _ = jax.lax.scan(stride, state, begins, unroll=tile.unroll)
+    return now, *least
 
 
-def _nearer(x: Array, smallest: Array, nearest: Array, program: Program) -> tuple[Array, Array]:
-    """Return the smaller squared gradient norm, and where it is."""
-    square = jnp.sum(program.gradient(x) ** 2)
+def _nearer(least: tuple[Array, Array], x: Array, gradient: Array) -> tuple[Array, Array]:
+    """Return the smallest squared gradient norm, and where it is, with a lane's present ones looked at."""
+    smallest, nearest = least
+    square = jnp.sum(gradient**2)
     smaller = square < smallest
     return jnp.where(smaller, square, smallest), jnp.where(smaller, x, nearest)
 
@@ -105,10 +109,9 @@ class _Last(NamedTuple):
         return (lane.outcome == Outcome.RUNNING) & (self.went < looks)
 
 
-def _last(lane: Lane, now: Stepping, looks: int, program: Program) -> _Last:
-    gradient = program.gradient(now.point.x) if now.gradient is None else now.gradient
+def _last(lane: Lane, now: Stepping, looks: int) -> _Last:
     went = jnp.where(lane.outcome == Outcome.RUNNING, stretch.gone(now.bits, looks), 0)
-    return _Last(went, jnp.sum(gradient**2), jnp.max(jnp.abs(gradient)))
+    return _Last(went, jnp.sum(now.gradient**2), jnp.max(jnp.abs(now.gradient)))
 
 
 def _read(lane: Lane, now: Stepping, seen: _Last, looks: int, program: Program) -> tuple[Reading, Array]:
