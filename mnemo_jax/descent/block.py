@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mnemo_jax import cycles, native
+from mnemo_jax import cycles, native, sines
 from mnemo_jax.calculus import RIGHT, Args, Loss, Watch, values
 from mnemo_jax.descent.lane import Lane, Queue
 from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
 from mnemo_jax.descent.rows import Ends, StallLog, ends_of, logged, no_ends, no_log, packed, unpacked
 from mnemo_jax.descent.serving import Served, one_by_one, starts, together, waiting
 from mnemo_jax.descent.step import first_step, standing, step
-from mnemo_jax.descent.word import word, words
+from mnemo_jax.descent.word import Many, word, words
 from mnemo_jax.lanes import across
 from mnemo_jax.types import Outcome, Tile
 
@@ -96,11 +96,12 @@ def _descend(
     x0, size, axis = queue.x0, queue.size, tile.axis
     program = program_of(loss, args, rules, parts, choice, watch)
     once = native.once if plain else native.fused
+    many = partial(across, layout=tile.layout, instead=sines.INSTEAD if plain else {})
 
     def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
         lanes, segments, log = state
         for looks in words(tile.steps):
-            ended = word(lanes, looks, tile, program, once)
+            ended = word(lanes, looks, tile, program, many, once)
             write = partial(logged, axis=axis, plain=plain)
             log = jax.lax.cond(jnp.any(ended.length > 0), write, lambda log, _: log, log, ended)
             lanes = ended.lane
@@ -113,7 +114,7 @@ def _descend(
             segment,
             (carry.served.lanes, carry.segments, carry.log),
         )
-        own = ends_of(lanes, _periods(lanes, program, tile), axis)
+        own = ends_of(lanes, _periods(lanes, program, many, axis), axis)
         now = carry.served._replace(lanes=lanes)
         serving = one_by_one if plain else together
         return _Carry(serving(now, own, queue, program, tile), segments, log)
@@ -135,7 +136,9 @@ def _descend(
 
     carry = (native.native(run) if plain else run)(carry)
     written = carry.served.ends
-    found = _valued(written if plain else unpacked(written[:-1], blank_ends), loss, args)
+    found = written if plain else unpacked(written[:-1], blank_ends)
+    at = many(program.value)(jnp.moveaxis(found.x, 0, axis)) if plain else values(found.x, args, loss=loss)
+    found = _valued(found, at)
     return found._replace(history=carry.served.history), carry.log, carry.segments
 
 
@@ -148,7 +151,7 @@ COMPILED = {
 """Programs with native parts must do without a library's sums, and so must those in float32 (see `RIGHT`)."""
 
 
-def _periods(lanes: Lane, program: Program, tile: Tile) -> Array:
+def _periods(lanes: Lane, program: Program, many: Many, axis: int) -> Array:
     """Return the period of each lane that is out of steps and goes round in a cycle, int32, 0 for none."""
 
     def update(x: Array, memory: Any) -> tuple[Array, Any]:
@@ -157,7 +160,7 @@ def _periods(lanes: Lane, program: Program, tile: Tile) -> Array:
 
     def returns(lanes: Lane) -> Array:
         reach = jnp.max(program.rules.reach)
-        return cycles.period(across(update, tile.layout), lanes.x, lanes.memory, reach, tile.axis)
+        return cycles.period(many(update), lanes.x, lanes.memory, reach, axis)
 
     late = lanes.outcome == Outcome.OUT_OF_STEPS
     none = jnp.zeros_like(lanes.steps)
@@ -166,9 +169,8 @@ def _periods(lanes: Lane, program: Program, tile: Tile) -> Array:
     return jnp.where(late, jax.lax.cond(jnp.any(late), returns, lambda _: none, lanes), 0)
 
 
-def _valued(found: Ends, loss: Loss, args: Args) -> Ends:
+def _valued(found: Ends, value: Array) -> Ends:
     """Call ends non-finite where the loss is no number although its gradient is, as log's of a negative one."""
-    value = values(found.x, args, loss=loss)
     stopped = (found.outcome == Outcome.CONVERGED) | (found.outcome == Outcome.FINISHED)
     stopped |= found.outcome == Outcome.OUT_OF_STEPS
     lost = stopped & ~jnp.isfinite(value)

@@ -1,7 +1,8 @@
 """A word of looks of all lanes, and what became of them."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,11 @@ from mnemo_jax import native, stretch
 from mnemo_jax.descent.lane import Lane
 from mnemo_jax.descent.program import Program
 from mnemo_jax.descent.step import Point, Stepping, moved, noted
-from mnemo_jax.lanes import across
 from mnemo_jax.stretch import WORD, Reading, Stretch
 from mnemo_jax.types import Outcome, Tile
+
+Many = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Makes a function of many lanes of one for a lane."""
 
 
 class Ended(NamedTuple):
@@ -30,11 +33,10 @@ def words(steps: int) -> list[int]:
     return [min(WORD, steps - done) for done in range(0, steps, WORD)]
 
 
-def word(lanes: Lane, looks: int, tile: Tile, program: Program, once: native.Once) -> Ended:
+def word(lanes: Lane, looks: int, tile: Tile, program: Program, many: Many, once: native.Once) -> Ended:
     """Run all lanes for a word of looks and find out what became of them."""
-    many = partial(across, layout=tile.layout)
     alive = jnp.any(lanes.outcome == Outcome.RUNNING)
-    now, smallest, nearest = _stepped(lanes, looks, tile, program, alive, once)
+    now, smallest, nearest = _stepped(lanes, looks, tile, program, alive, many, once)
     int32, real = jnp.zeros(tile.lanes, jnp.int32), jnp.zeros(tile.lanes, lanes.x.dtype)
     last = many(lambda _, lane, now: _last(lane, now, looks))
     _, seen = once(alive, last, _Last(int32, real, real), lanes, now)
@@ -48,14 +50,14 @@ _State = tuple[Stepping, tuple[Array, Array]]
 
 
 def _stepped(
-    lanes: Lane, looks: int, tile: Tile, program: Program, alive: Array, once: native.Once
+    lanes: Lane, looks: int, tile: Tile, program: Program, alive: Array, many: Many, once: native.Once
 ) -> tuple[Stepping, Array, Array]:
     """Run all lanes for a word of looks.
 
     Returns:
         the lanes, and the smallest squared gradient norm ``[lanes]`` of every ``tile.sample`` looks, and where it was.
     """
-    rules, many = program.rules, partial(across, layout=tile.layout)
+    rules = program.rules
     left = jnp.minimum(rules.max_steps - lanes.steps, lanes.limit)
     left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
     ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
