@@ -17,14 +17,15 @@ def together(devices):
     """Return how many parts were at work at the same time."""
     inside, most, lock = set(), [0], threading.Lock()
 
-    def work(part):
+    def work(part, device):
         with lock:
             inside.add(part)
             most[0] = max(most[0], len(inside))
         time.sleep(0.2)
         with lock:
             inside.remove(part)
-        return part, jnp.ones(1).devices().pop(), jnp.ones(1).dtype
+        x = jax.device_put(1.5, device) + 1
+        return part, x.devices().pop(), x.dtype
 
     with devices:
         done = [future.result() for future in devices.each(work)]
