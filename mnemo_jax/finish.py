@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,6 @@ from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, points_of, points_table
 from mnemo_jax.tally import Histograms
 from mnemo_jax.types import REPORTED, Kind, Outcome
 
-LABELLED = (Outcome.CONVERGED.word, Outcome.FINISHED.word)
 DURATIONS = (10, 100, 1000, 10_000)  # steps, at which the share of starts that stalled longer is given
 
 
@@ -102,20 +102,32 @@ def merged(tables: list[Table], judge: Judge) -> tuple[Table, np.ndarray]:
 
 
 class _Hashes:
-    """SHA-256 of every column by itself, so that it does not matter where one block ends and the next begins."""
+    """SHA-256 of every column by itself, so that it does not matter where one block ends and the next begins.
+
+    They are computed in a thread of their own, in which Python's lock is not held.
+    """
 
     def __init__(self) -> None:
         self.columns: dict[str, Any] = {}
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="mnemo-hashes")
+        self.begun: list[Future[None]] = []
 
     def add(self, **columns: np.ndarray) -> None:
-        """Append one block's part of each column."""
+        """Append one block's part of each column, which nobody may change any more."""
         for name, values in columns.items():
-            wide = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
-            self.columns.setdefault(name, hashlib.sha256()).update(np.ascontiguousarray(wide).tobytes())
+            digest = self.columns.setdefault(name, hashlib.sha256())
+            self.begun.append(self.thread.submit(_append, digest, values))
 
     def digests(self) -> dict[str, str]:
-        """Return the digest of each column."""
+        """Return the digest of each column; nothing can be added any more."""
+        self.thread.shutdown()
+        for part in self.begun:
+            part.result()
         return {name: digest.hexdigest() for name, digest in sorted(self.columns.items())}
+
+
+def _append(digest: Any, values: np.ndarray) -> None:
+    digest.update(np.ascontiguousarray(values, np.float64 if values.dtype.kind == "f" else np.int64))
 
 
 class _Rows:
@@ -136,14 +148,14 @@ class _Rows:
         self.uncatalogued = 0
         self.stalls = _Stalls(size, self.hashes)
         for name, local in zip(names, labels, strict=True):
-            self._add(plan, store.read_table(folder / "starts" / name), local)
-            self.stalls.add(store.read_table(folder / "stalls" / name), local)
+            self._add(plan, store.read_table(folder / "starts" / name, without=("x", "loss")), local)
+            self.stalls.add(store.read_table(folder / "stalls" / name, without=("x", "smallest")), local)
 
     def _add(self, plan: Plan, table: pa.Table, local: np.ndarray) -> None:
         codes = store.codes(table["outcome"], OUTCOMES)
         point = table["point"].fill_null(-1).to_numpy()
         named = np.where(point >= 0, local[point], -1) if len(local) else np.full(len(point), -1)
-        ended = np.isin(codes, [OUTCOMES.index(word) for word in LABELLED])
+        ended = (codes == Outcome.CONVERGED) | (codes == Outcome.FINISHED)
         label = np.where(ended, named, -1)
         for outcome in REPORTED:
             self.outcomes[outcome.word] += int(np.sum(codes == outcome))

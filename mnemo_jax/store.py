@@ -27,7 +27,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -172,14 +172,15 @@ def _encoding(kind: pa.DataType) -> str:
     return "DELTA_BINARY_PACKED" if pa.types.is_integer(kind) else "PLAIN"
 
 
-def read_table(path: Path) -> pa.Table:
-    """Return a Parquet file's table.
+def read_table(path: Path, without: Collection[str] = ()) -> pa.Table:
+    """Return a Parquet file's table, but for the columns ``without`` which it will do.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     try:
-        return pq.read_table(path, page_checksum_verification=True)
+        wanted = [name for name in pq.read_schema(path).names if name not in without] if without else None
+        return pq.read_table(path, columns=wanted, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
 

@@ -103,6 +103,13 @@ def test_cells_by_brute_force():
         assert first[inverse[rows[0]]] == rows[0]
 
 
+def test_more_cells_than_buckets():
+    own = np.random.default_rng(3).integers(0, 200_000, 300_000)
+    first, inverse = cells(own[:, None] + 0.5, 1.0)
+    np.testing.assert_array_equal(first, np.sort(np.unique(own, return_index=True)[1]))
+    np.testing.assert_array_equal(own[first][inverse], own)
+
+
 def test_clusters_are_the_points_they_came_from(crowd):
     rows, own = crowd
     assert partition(cluster(rows, PLANE)) == partition(own)

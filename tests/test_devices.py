@@ -40,6 +40,20 @@ def test_side_by_side_or_in_turn():
     assert together(Devices(3, linear_algebra=True)) == 1
 
 
+def test_programs_are_traced_once_for_all_devices():
+    traced = []
+
+    @jax.jit
+    def program(x):
+        traced.append(x.shape)
+        return x + 1
+
+    with Devices(3) as devices:
+        for part in range(3):  # one after the other: those that come at once would all trace
+            devices.each(lambda k, device: program(jax.device_put(1.5, device)).devices(), [part])[0].result()
+    assert traced == [()]
+
+
 def test_no_more_devices_than_there_are():
     for number in (0, 99):
         with pytest.raises(UserError, match=f"--devices {number}"):

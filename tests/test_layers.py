@@ -23,7 +23,7 @@ LAYERS = (
     {"choices", "noise", "arguments"},
     {"types", "data"},
     {"landscape", "devices", "native", "tiles", "modes", "blocks", "lanczos"},
-    {"calculus", "laws", "initializers", "stopping", "augment"},
+    {"sines", "calculus", "laws", "initializers", "stopping", "augment"},
     {"losses", "starts", "optimizers", "spectrum", "training"},
     {"descent", "polish"},
     {"seek", "flow"},

@@ -43,6 +43,8 @@ def test_what_is_written_is_read(tmp_path):
     for name in TABLE.column_names:
         assert found.column(name).to_pylist() == TABLE.column(name).to_pylist()
     np.testing.assert_array_equal(store.matrix(found.column("x")), NUMBERS.reshape(1000, 2))
+    others = [name for name in TABLE.column_names if name != "x"]
+    assert store.read_table(tmp_path / "t.parquet", without=("x", "none")).column_names == others
     store.write_npz(tmp_path / "p.npz", {"x": NUMBERS})
     np.testing.assert_array_equal(np.load(tmp_path / "p.npz")["x"], NUMBERS)
     assert files(tmp_path) == ["a/b/value.json", "p.npz", "t.parquet"]
@@ -135,6 +137,14 @@ def test_damaged_json(tmp_path, data):
     with pytest.raises(UserError, match=r"is damaged .*; run its config with --fresh") as caught:
         store.read_json(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("parts", [[], [[]], [[2, 0, 2], [], [1]]])
+def test_words_are_read_as_the_codes_they_were(parts):
+    names = ["calm", "wild", "lost"]
+    chunks = [store.words(np.array(part, np.int8), names[::-1]) for part in parts]
+    column = pa.chunked_array(chunks, pa.dictionary(pa.int8(), pa.string()))
+    assert store.codes(column, names).tolist() == [2 - code for part in parts for code in part]
 
 
 def test_missing_files(tmp_path):
