@@ -59,7 +59,7 @@ def step(now: Stepping, left: Array, ceiling: Array | float, number: Array, prog
     """
     gradient = program.gradient(now.point.x)
     bits = noted(now.bits, now.point.x, gradient, left, ceiling, number, program)
-    return Stepping(moved(now.point, gradient, bits, number, program), bits, gradient)
+    return Stepping(moved(now.point, gradient, bits, number, program.watch.every, program), bits, gradient)
 
 
 def noted(
@@ -73,8 +73,8 @@ def noted(
     return stretch.noted(bits, number, goes, square < rules.stall_below, square <= rules.stall_above)
 
 
-def moved(now: Point, gradient: Array, bits: Array, number: Array, program: Program) -> Point:
-    """Apply one update, or as many as lie between two looks, to a lane that goes on by the ``bits`` of its look."""
+def moved(now: Point, gradient: Array, bits: Array, number: Array, updates: Array | int, program: Program) -> Point:
+    """Apply so many updates to a lane that goes on by the ``bits`` of its look."""
     goes = stretch.goes(bits, number)
     x, memory = _update(now.x, now.memory, gradient, program)
     if program.watch.every > 1:
@@ -82,7 +82,7 @@ def moved(now: Point, gradient: Array, bits: Array, number: Array, program: Prog
         def again(_: Array, point: tuple[Array, Any]) -> tuple[Array, Any]:
             return _update(*point, program.gradient(point[0]), program)
 
-        x, memory = jax.lax.fori_loop(1, program.watch.every, again, (x, memory))
+        x, memory = jax.lax.fori_loop(1, updates, again, (x, memory))
     return Point(
         x=jnp.where(goes, x, now.x),
         memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old), memory, now.memory),
