@@ -76,15 +76,10 @@ def _stepped(
         if sampled:
             done, least = once(alive, many(_nearer), least, point.x, gradient)
             goes |= done
-        updates = between(bits, k)
+        updates = jnp.where(jnp.any(stretch.goes(bits, k)), program.watch.every, 1)
         move = many(lambda point, own, bits: moved(point, own, bits, k, updates, program))
         _, point = once(goes, move, point, gradient, bits)
         return Stepping(point, bits, gradient), least
-
-    def between(bits: Array, k: Array) -> Array | int:
-        """Return how many updates lie between this look and the next; one where no lane goes on."""
-        every = program.watch.every
-        return every if every == 1 else jnp.where(jnp.any(stretch.goes(bits, k)), every, 1)
 
     def stride(state: _State, begin: Array) -> tuple[_State, None]:
         state = step(begin, state, sampled=True)
