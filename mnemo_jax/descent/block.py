@@ -58,17 +58,16 @@ def descend(
         ``tile.steps * tile.lanes`` lane-steps.
     """
     plain = tile.native and tile.layout == "lanes_last" and not watch.looks
-    queue = Queue(x0, size, first, root)
+    given = (Queue(x0, size, first, root), args, rules, parts)
+    fixed: dict[str, Any] = {"loss": loss, "choice": choice, "tile": tile, "watch": watch}
     with TRACING:  # else devices that come here at the same time would all trace
         if plain:
             start = jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype)
             traced = first_step.trace(start, args, rules, loss=loss, choice=choice, watch=watch)
             plain = native.is_plain(traced.jaxpr.jaxpr)
-        run = partial(COMPILED["native" if plain else str(x0.dtype)].trace, queue, args, rules, parts)
-        run(loss=loss, choice=choice, tile=tile, watch=watch, plain=plain)
-    done: tuple[Ends, StallLog, Array] = COMPILED["native" if plain else str(x0.dtype)](
-        queue, args, rules, parts, loss=loss, choice=choice, tile=tile, watch=watch, plain=plain
-    )
+        program = COMPILED["native" if plain else str(x0.dtype)]
+        program.trace(*given, **fixed, plain=plain)
+    done: tuple[Ends, StallLog, Array] = program(*given, **fixed, plain=plain)
     return done
 
 

@@ -72,13 +72,13 @@ def _stepped(
         look = many(lambda bits, x, own, left, above: noted(bits, x, own, left, above, k, program))
         _, gradient = once(alive, slope, gradient, point.x)
         _, bits = once(alive, look, bits, point.x, gradient, left, ceiling)
-        goes = alive
+        then = alive
         if sampled:
             done, least = once(alive, many(_nearer), least, point.x, gradient)
-            goes |= done
+            then |= done  # the update may write over the point only after this has read it
         updates = jnp.where(jnp.any(stretch.goes(bits, k)), program.watch.every, 1)
         move = many(lambda point, own, bits: moved(point, own, bits, k, updates, program))
-        _, point = once(goes, move, point, gradient, bits)
+        _, point = once(then, move, point, gradient, bits)
         return Stepping(point, bits, gradient), least
 
     def stride(state: _State, begin: Array) -> tuple[_State, None]:
