@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from mnemo_jax.types import Kind
 
-BUCKETS = 16  # bits of a cell's hash by which points are looked at first
+BITS = 16  # of a cell's hash, by which points are grouped before any are sorted
 MERGE = 1e-6  # box lengths within which two polished points of equal loss are the same
 
 
@@ -105,8 +105,8 @@ def cells(x: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
         hashed = (hashed ^ column) * multiplier
         hashed ^= hashed >> np.uint64(29)
     # The first of a cell is mostly the first of its bucket too; only what is in another's bucket has to be sorted.
-    rows, bucket = np.arange(len(x)), (hashed >> np.uint64(64 - BUCKETS)).astype(np.int64)
-    leader = np.zeros(1 << BUCKETS, np.int64)
+    rows, bucket = np.arange(len(x)), (hashed >> np.uint64(64 - BITS)).astype(np.int64)
+    leader = np.zeros(1 << BITS, np.int64)
     leader[bucket[::-1]] = rows[::-1]  # assigned last to first, so that the first of each bucket stays
     leader = leader[bucket]
     other = np.flatnonzero(hashed != hashed[leader])

@@ -227,8 +227,9 @@ def _in_tiles(
 
     def work(part: int, device: jax.Device) -> list[Point]:
         rows = [np.minimum(np.arange(begin, begin + size), number - 1) for begin in begins[part::share]]
+        own = jax.device_put((args, scales), device)
         tiles = (jax.device_put(tuple(p[r] for p in points), device) for r in rows)
-        done = (_tile(tile, args, scales, loss=loss, one=one, apart=apart) for tile in tiles)
+        done = (_tile(tile, *own, loss=loss, one=one, apart=apart) for tile in tiles)
         return [Point(*map(np.asarray, tile)) for tile in done]  # one at a time: see devices.py
 
     parts = [future.result() for future in devices.each(work, range(share))]

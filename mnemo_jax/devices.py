@@ -58,14 +58,14 @@ class Devices:
         """What kind of devices they are: cpu, gpu or tpu."""
         return str(self.devices[0].platform)
 
-    def each(self, work: Callable[[int, Any], Any], parts: Sequence[int] | None = None) -> list[Future[Any]]:
+    def each(self, work: Callable[[int, jax.Device], Any], parts: Sequence[int] | None = None) -> list[Future[Any]]:
         """Start ``work(part, device)`` for one device per part, number ``part`` of all; returns at once.
 
-        Programs run where what they are given was put. With a default device in its place they would be traced and
+        ``work`` puts what its programs are given on the device; under `jax.default_device` they would be traced and
         lowered anew for each.
         """
         return [self.pool.submit(self._on, part, work) for part in (range(len(self)) if parts is None else parts)]
 
-    def _on(self, part: int, work: Callable[[int, Any], Any]) -> Any:
+    def _on(self, part: int, work: Callable[[int, jax.Device], Any]) -> Any:
         with jax.enable_x64(True):
             return work(part, self.devices[part])

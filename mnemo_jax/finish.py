@@ -63,13 +63,7 @@ def gather(plan: Plan, folder: Path, judge: Judge) -> Found:
     summary["scales"] = {name: float(value) for name, value in judge.scales._asdict().items()}
     return Found(
         catalogue=catalogue,
-        labels=pa.table(
-            {
-                "block": blocks,
-                "point": points,
-                "label": store.nullable(labels.astype(np.int64)),
-            }
-        ),
+        labels=pa.table({"block": blocks, "point": points, "label": store.nullable(labels.astype(np.int64))}),
         summary=summary | {"fingerprint": _fingerprint(view, catalogue, summary)},
     )
 
@@ -110,24 +104,25 @@ class _Hashes:
     def __init__(self) -> None:
         self.columns: dict[str, Any] = {}
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="mnemo-hashes")
-        self.begun: list[Future[None]] = []
+        self.begun: Future[None] | None = None
 
     def add(self, **columns: np.ndarray) -> None:
         """Append one block's part of each column, which nobody may change any more."""
-        for name, values in columns.items():
-            digest = self.columns.setdefault(name, hashlib.sha256())
-            self.begun.append(self.thread.submit(_append, digest, values))
+        if self.begun is not None:
+            self.begun.result()  # what waits is one block's at most
+        self.begun = self.thread.submit(self._append, columns)
 
     def digests(self) -> dict[str, str]:
         """Return the digest of each column; nothing can be added any more."""
         self.thread.shutdown()
-        for part in self.begun:
-            part.result()
+        if self.begun is not None:
+            self.begun.result()
         return {name: digest.hexdigest() for name, digest in sorted(self.columns.items())}
 
-
-def _append(digest: Any, values: np.ndarray) -> None:
-    digest.update(np.ascontiguousarray(values, np.float64 if values.dtype.kind == "f" else np.int64))
+    def _append(self, columns: dict[str, np.ndarray]) -> None:
+        for name, values in columns.items():
+            wide = np.ascontiguousarray(values, np.float64 if values.dtype.kind == "f" else np.int64)
+            self.columns.setdefault(name, hashlib.sha256()).update(wide)
 
 
 class _Rows:

@@ -57,7 +57,7 @@ class Block(NamedTuple):
         first: number of the first start.
         x: ``[n, d]`` end points.
         outcome, steps, period: int32 ``[n]``; the period of a cycle, 0 for all that are none.
-        stalls: the ended ones.
+        stalls: the ended ones, in no order.
         count, stalled: int32 ``[n]``, number of ended stalls of each start, and steps in them.
         open_length: int32 ``[n]``, steps of the stretch of small gradients open at the end, 0 for none.
         open_smallest, open_x: ``[n]`` and ``[n, d]``, smallest squared gradient norm of that stretch, and where.

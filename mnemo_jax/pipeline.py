@@ -1,5 +1,6 @@
 """A run from plan to record: the one module that knows the order of the stages."""
 
+import gc
 import platform as host
 import shutil
 from collections.abc import Callable, Iterator
@@ -110,6 +111,7 @@ def run(
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
             plan = _with_fewer_lanes(plan, folder_of(plan, out, fresh=False), warn)
+        gc.collect()  # what failed still holds its arrays, in circles
 
 
 def _with_fewer_lanes(plan: Plan, folder: Path, warn: Warn) -> Plan:
@@ -300,15 +302,16 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
             files = _files(prepared, number, block, labelled)
             if writing is not None:
                 writing.result()  # one block at a time waits to be written
+                report(progress)
             clock.lap("writing")
             entry = {"block": number, "useful": useful, "total": total, "seconds": clock.taken()}
             writing = writer.submit(_write, folder, files, entry)
             progress = progress._replace(
                 done=progress.done + len(block.x), useful=progress.useful + useful, steps=progress.steps + total
             )
-            report(progress)
         if writing is not None:
             writing.result()
+            report(progress)
             clock.lap("writing")
 
 
@@ -331,17 +334,13 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
     first, size, part = _extent(prepared, number)
 
     def work(k: int, device: jax.Device) -> Part:
+        own = min(max(size - k * part, 0), part)
         with jax.default_device(device):
             x0 = prepared.draw(first + k * part, part).astype(plan.precision)
-        own = jnp.int32(min(max(size - k * part, 0), part))
+            start = jnp.int32(own), jnp.int64(first + k * part), jax.random.key(plan.seed)
+        given = (x0, *start, prepared.args, prepared.rules, prepared.parts)
         done = descend(
-            jax.device_put(x0, device),
-            own,
-            jnp.int64(first + k * part),
-            jax.random.key(plan.seed),
-            prepared.args,
-            prepared.rules,
-            prepared.parts,
+            *jax.device_put(given, device),
             loss=prepared.loss,
             choice=plan.optimizer.traced(),
             tile=plan.tile,

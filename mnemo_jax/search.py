@@ -146,7 +146,19 @@ def _block(first: int, x: np.ndarray, outcome: np.ndarray, steps: np.ndarray) ->
     stalls = Stalls(*(np.empty((0, *shape)) for shape in ((), (), (), (), (), x.shape[1:], x.shape[1:], ())))
     whole = {name: getattr(stalls, name).astype(np.int64) for name in ("start", "rank", "entry", "length")}
     stalls = stalls._replace(**whole, censored=np.empty(0, bool))
-    return Block(first, x, outcome, steps, none, stalls, none, none, none, none, x)
+    return Block(
+        first,
+        x,
+        outcome,
+        steps,
+        period=none,
+        stalls=stalls,
+        count=none,
+        stalled=none,
+        open_length=none,
+        open_smallest=np.zeros(len(x)),
+        open_x=x,
+    )
 
 
 def search(judge: Judge, seeking: Seeking, seed: int, starts: np.ndarray | None = None) -> Search:

@@ -43,14 +43,14 @@ COSINE = (
 
 
 def _circular(x: Array, own: Callable[[Array], Array], turn: int) -> Array:
-    """Return the sine of ``x`` and ``turn`` right angles; XLA's ``own`` where ``x`` is large."""
+    """Return the sine of ``x`` and ``turn`` right angles; XLA's ``own`` where ``x`` is large or zero."""
     value = _small(x.astype(jnp.float64), turn).astype(x.dtype)
-    large = jnp.abs(x) > LARGEST
+    other = (jnp.abs(x) > LARGEST) | (x == 0)  # sums lose the sign of zero
 
-    def exact(value: Array, x: Array, large: Array) -> Array:
-        return jnp.where(large, own(x), value)
+    def exact(value: Array, x: Array, other: Array) -> Array:
+        return jnp.where(other, own(x), value)
 
-    return native.once(jnp.any(large), exact, value, x, large)[1]
+    return native.once(jnp.any(other), exact, value, x, other)[1]
 
 
 def _small(x: Array, turn: int) -> Array:

@@ -173,7 +173,7 @@ def _encoding(kind: pa.DataType) -> str:
 
 
 def read_table(path: Path, without: Collection[str] = ()) -> pa.Table:
-    """Return a Parquet file's table, but for the columns ``without`` which it will do.
+    """Return a Parquet file's table, but for the columns ``without`` which it will do; their bytes are not checked.
 
     Raises:
         UserError: the file is missing or damaged.

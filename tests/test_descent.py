@@ -216,6 +216,18 @@ def test_other_tiles_agree_up_to_rounding(tile):
     np.testing.assert_allclose(one.ends.x, other.ends.x, atol=1e-9)
 
 
+@pytest.mark.parametrize("lanes", [64, 256])
+def test_segments_of_several_words_in_a_native_function(lanes):
+    """Lanes that have all stopped in a segment's first word, or follow no start at all, stay as they are."""
+    x0 = uniform(200, 2, 1.2, seed=3)
+    given = rules(2, rate=0.02)
+    one, other = (run("camel", x0, given, tile=Tile(lanes=lanes, steps=n, native=True)) for n in (32, 96))
+    for name in ("outcome", "steps", "since", "stalls"):
+        np.testing.assert_array_equal(getattr(one.ends, name), getattr(other.ends, name))
+    assert np.all(one.ends.since > 0)
+    assert one.log.count == other.log.count
+
+
 def test_refill_share_changes_no_byte():
     x0 = uniform(200, 2, 1.2, seed=3)
     given = rules(2, rate=0.02)

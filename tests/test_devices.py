@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import pytest
 from threadpoolctl import threadpool_info
 
+import mnemo_jax as mnemo
 from mnemo_jax.calculus import Loss, calls_lapack
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
+from mnemo_jax.landscape import Landscape
 
 
 def together(devices):
@@ -40,18 +42,30 @@ def test_side_by_side_or_in_turn():
     assert together(Devices(3, linear_algebra=True)) == 1
 
 
-def test_programs_are_traced_once_for_all_devices():
+def landscape(**args):
+    """Return a landscape, and a list that grows whenever its loss is traced."""
     traced = []
 
-    @jax.jit
-    def program(x):
-        traced.append(x.shape)
-        return x + 1
+    def loss(x, **given):
+        traced.append(1)
+        return jnp.sum((x**2 - 1.0) ** 2) + sum(map(jnp.sum, given.values())) * x[0]
 
-    with Devices(3) as devices:
-        for part in range(3):  # one after the other: those that come at once would all trace
-            devices.each(lambda k, device: program(jax.device_put(1.5, device)).devices(), [part])[0].result()
-    assert traced == [()]
+    return Landscape(loss=loss, dim=2, lower=(-2.0,), upper=(2.0,), name="wells", args=args), traced
+
+
+def test_programs_are_traced_once_for_all_devices(tmp_path):
+    counts = []
+    for number in (1, 3):
+        made, traced = landscape()
+        mnemo.survey(made, starts=3000, learning_rate=0.05, out=tmp_path / str(number), devices=number)
+        counts.append(len(traced))
+    assert counts[0] == counts[1] > 0
+
+
+def test_arguments_that_lie_on_one_device_reach_all(tmp_path):
+    made, _ = landscape(tilt=jax.device_put(jnp.full(2, 0.1), jax.devices()[1]))
+    record = mnemo.survey(made, starts=3000, learning_rate=0.05, out=tmp_path, devices=3)
+    assert record.outcomes["converged"] == 3000
 
 
 def test_no_more_devices_than_there_are():

@@ -121,9 +121,9 @@ def _descend(
     idle = starts(jnp.broadcast_to(size, tile.lanes), queue, program, axis)
     blank = watch.blank(x0.dtype)
     history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
-    blank_ends = no_ends(x0)
-    rows = blank_ends if plain else jnp.pad(packed(blank_ends), ((0, 1), (0, 0)))
-    carry = _Carry(Served(idle, jnp.int32(0), rows, history), jnp.int32(0), no_log(x0))
+    nothing = no_ends(x0)
+    begun = nothing if plain else jnp.pad(packed(nothing), ((0, 1), (0, 0)))
+    carry = _Carry(Served(idle, jnp.int32(0), begun, history), jnp.int32(0), no_log(x0))
 
     def going(carry: _Carry) -> Array:
         lanes, taken = carry.served.lanes, carry.served.taken
@@ -134,8 +134,7 @@ def _descend(
         return done
 
     carry = (native.native(run) if plain else run)(carry)
-    written = carry.served.ends
-    found = written if plain else unpacked(written[:-1], blank_ends)
+    found: Ends = carry.served.ends if plain else unpacked(carry.served.ends[:-1], nothing)
     at = many(program.value)(jnp.moveaxis(found.x, 0, axis)) if plain else values(found.x, args, loss=loss)
     found = _valued(found, at)
     return found._replace(history=carry.served.history), carry.log, carry.segments

@@ -41,7 +41,8 @@ def word(lanes: Lane, looks: int, tile: Tile, program: Program, many: Many, once
     last = many(lambda _, lane, now: _last(lane, now, looks))
     _, seen = once(alive, last, _Last(int32, real, real), lanes, now)
     read = many(lambda _, lane, now, seen: _read(lane, now, seen, looks, program))
-    _, (reading, outcome) = once(alive, read, (Reading(int32, int32, int32), int32), lanes, now, seen)
+    present = (Reading(lanes.stretch.length, int32, int32), lanes.outcome)
+    _, (reading, outcome) = once(alive, read, present, lanes, now, seen)
     ended: Ended = many(partial(_settled, looks=looks))(lanes, now, smallest, nearest, seen, reading, outcome)
     return ended
 
