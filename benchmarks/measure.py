@@ -12,6 +12,7 @@ from benchmarks.competitors import Competitor
 from benchmarks.result import NotApplicableError, Result, Run
 from benchmarks.workloads import Workload
 
+LEAST = 0.2  # seconds; one run of milliseconds measures what others left in the caches
 FIRST = 100  # starts of the first run, from which the time of more is foretold
 
 
@@ -119,11 +120,14 @@ def attempt(entry: Measured, workload: Workload, x0: np.ndarray, budget: float) 
 
 
 def timed(run: Run) -> tuple[float, Result]:
-    """Return the seconds one run takes, and its result."""
+    """Return the seconds one run takes, the mean of as many as fill a fifth of a second, and the result of the last."""
     gc.collect()
-    begun = time.perf_counter()
-    result = run()
-    return time.perf_counter() - begun, result
+    begun, number, seconds = time.perf_counter(), 0, 0.0
+    while seconds < LEAST:
+        result = run()
+        number += 1
+        seconds = time.perf_counter() - begun
+    return seconds / number, result
 
 
 def sized(
