@@ -52,8 +52,8 @@ class Oracle:
         block = min(BATCH, max(1, (1 << 22) // x.shape[1]))
         plan = replace(self.prepared.plan, starts=Uniform(count=len(x)), recording=Recording(block=block))
 
-        def draw(first: int, n: int) -> jnp.ndarray:
-            return jnp.asarray(x[np.minimum(np.arange(first, first + n), len(x) - 1)])
+        def draw(first: int | jax.Array, n: int) -> jnp.ndarray:
+            return jnp.asarray(x[np.minimum(np.arange(int(first), int(first) + n), len(x) - 1)])
 
         asked = self.prepared._replace(plan=plan, draw=draw)
         return np.concatenate([self._block(asked, number) for number in range(-(-len(x) // block))])

@@ -332,15 +332,18 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
     """Send a block of starts to the devices, an equal part to each; returns at once."""
     plan = prepared.plan
     first, size, part = _extent(prepared, number)
+    root = jax.random.key(plan.seed)
 
     def work(k: int, device: jax.Device) -> Part:
-        own = min(max(size - k * part, 0), part)
-        with jax.default_device(device):
-            x0 = prepared.draw(first + k * part, part).astype(plan.precision)
-            start = jnp.int32(own), jnp.int64(first + k * part), jax.random.key(plan.seed)
-        given = (x0, *start, prepared.args, prepared.rules, prepared.parts)
+        own, start = min(max(size - k * part, 0), part), first + k * part
+        given = (np.int32(own), np.int64(start), root, prepared.args, prepared.rules, prepared.parts)
+        followed, number, *others = jax.device_put(given, device)
+        x0 = prepared.draw(number, part).astype(plan.precision)
         done = descend(
-            *jax.device_put(given, device),
+            jax.device_put(x0, device),
+            followed,
+            number,
+            *others,
             loss=prepared.loss,
             choice=plan.optimizer.traced(),
             tile=plan.tile,
@@ -349,7 +352,7 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
         ends, log, segments = jax.tree.map(np.asarray, done)
         ends = Ends(*(None if column is None else column[:own] for column in ends))
         log = jax.tree.map(lambda column: column[: log.count] if column.ndim else column, log)
-        log = log._replace(slot=log.slot.astype(np.int64) + first + k * part)
+        log = log._replace(slot=log.slot.astype(np.int64) + start)
         return *_in_steps(ends, log, prepared.watch.every), segments
 
     return prepared.devices.each(work)

@@ -82,7 +82,7 @@ KINDS: dict[str, Any] = {kind.kind: kind for kind in (Uniform, Normal, Grid, Sob
 Starts = Annotated[AnyStarts, Field(discriminator="kind")]
 INDEPENDENT = (Uniform, Normal, Layered)  # kinds whose starts are drawn independently of each other
 DRAWN = tuple(kind.kind for kind in INDEPENDENT)
-Draw = Callable[[int, int], Array]
+Draw = Callable[[int | Array, int], Array]
 
 
 def count(starts: AnyStarts, landscape: Landscape) -> int:
@@ -117,7 +117,8 @@ def count(starts: AnyStarts, landscape: Landscape) -> int:
 def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
     """Return the function ``(first, n) -> x0 [n, d]`` in float64 that makes the starts ``first .. first + n - 1``.
 
-    Numbers past the last start repeat it, so that a block can be filled up. Call it with 64-bit types enabled.
+    Numbers past the last start repeat it, so that a block can be filled up. Call it with 64-bit types enabled. Where
+    ``first`` is an int64 array of jax, random starts are drawn on the device on which that lies.
     """
     total = count(starts, landscape)
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
@@ -142,7 +143,7 @@ def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
             return partial(_layered, recipe(starts, landscape), jax.random.key(seed), total)
         case Points():
             given = _given(starts, landscape.dim)
-            return lambda first, n: jnp.asarray(given[np.minimum(np.arange(first, first + n), total - 1)])
+            return lambda first, n: jnp.asarray(given[_numbers(first, n, total)])
 
 
 def is_independent(starts: AnyStarts) -> bool:
@@ -159,7 +160,9 @@ def _per_axis(name: str, value: Numbers | None, default: tuple[float, ...]) -> n
     return np.broadcast_to(values, len(default))
 
 
-def _keyed(root: Array, offset: np.ndarray, scale: np.ndarray, total: int, law: Any, first: int, n: int) -> Array:
+def _keyed(
+    root: Array, offset: np.ndarray, scale: np.ndarray, total: int, law: Any, first: int | Array, n: int
+) -> Array:
     return _draw(root, offset, scale, jnp.int64(first), jnp.int64(total - 1), n=n, law=law)
 
 
@@ -171,7 +174,7 @@ def _draw(root: Array, offset: Array, scale: Array, first: Array, last: Array, *
     return offset + scale * jax.vmap(point)(jnp.minimum(first + jnp.arange(n), last))
 
 
-def _layered(start: Recipe, root: Array, total: int, first: int, n: int) -> Array:
+def _layered(start: Recipe, root: Array, total: int, first: int | Array, n: int) -> Array:
     return _starts(root, jnp.int64(first), jnp.int64(total - 1), n=n, start=start)
 
 
@@ -180,16 +183,21 @@ def _starts(root: Array, first: Array, last: Array, *, n: int, start: Recipe) ->
     return jax.vmap(partial(start, root))(jnp.minimum(first + jnp.arange(n), last))
 
 
-def _cells(shape: np.ndarray, low: np.ndarray, high: np.ndarray, total: int, first: int, n: int) -> Array:
-    place = np.stack(np.unravel_index(np.minimum(np.arange(first, first + n), total - 1), tuple(shape)), axis=-1)
+def _numbers(first: int | Array, n: int, total: int) -> np.ndarray:
+    """Return the numbers of ``n`` starts from ``first`` on, the last one's where there are no more."""
+    return np.minimum(np.arange(int(first), int(first) + n), total - 1)
+
+
+def _cells(shape: np.ndarray, low: np.ndarray, high: np.ndarray, total: int, first: int | Array, n: int) -> Array:
+    place = np.stack(np.unravel_index(_numbers(first, n, total), tuple(shape)), axis=-1)
     return jnp.asarray(low + (place + 0.5) / shape * (high - low))
 
 
-def _sobol(seed: int, low: np.ndarray, high: np.ndarray, total: int, first: int, n: int) -> Array:
+def _sobol(seed: int, low: np.ndarray, high: np.ndarray, total: int, first: int | Array, n: int) -> Array:
     from scipy.stats import qmc  # takes as long to import as jax
 
     per = total // SCRAMBLINGS
-    numbers = np.minimum(np.arange(first, first + n), total - 1)
+    numbers = _numbers(first, n, total)
     parts = []
     for scrambling in np.unique(numbers // per):
         inside = numbers[numbers // per == scrambling] % per
