@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from mnemo_jax.tables import FAMILIES, KINDS, OUTCOMES, points_of, points_table
 from mnemo_jax.tally import Histograms
 from mnemo_jax.types import REPORTED, Kind, Outcome
 
+WAITING = 8  # parts of columns that may wait for their hashes
 DURATIONS = (10, 100, 1000, 10_000)  # steps, at which the share of starts that stalled longer is given
 
 
@@ -104,19 +105,19 @@ class _Hashes:
     def __init__(self) -> None:
         self.columns: dict[str, Any] = {}
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="mnemo-hashes")
-        self.begun: Future[None] | None = None
+        self.begun = deque[Future[None]]()
 
     def add(self, **columns: np.ndarray) -> None:
         """Append one block's part of each column, which nobody may change any more."""
-        if self.begun is not None:
-            self.begun.result()  # what waits is one block's at most
-        self.begun = self.thread.submit(self._append, columns)
+        if len(self.begun) == WAITING:  # so that memory stays flat
+            self.begun.popleft().result()
+        self.begun.append(self.thread.submit(self._append, columns))
 
     def digests(self) -> dict[str, str]:
         """Return the digest of each column; nothing can be added any more."""
         self.thread.shutdown()
-        if self.begun is not None:
-            self.begun.result()
+        for part in self.begun:
+            part.result()
         return {name: digest.hexdigest() for name, digest in sorted(self.columns.items())}
 
     def _append(self, columns: dict[str, np.ndarray]) -> None:
