@@ -16,7 +16,7 @@ from mnemo_jax.labelling import Stalls, label
 from mnemo_jax.optimizers import Optimizer
 from mnemo_jax.plan import Plan, Recording, complete_stop
 from mnemo_jax.record import Record
-from mnemo_jax.starts import Uniform
+from mnemo_jax.starts import Uniform, numbers
 from mnemo_jax.stopping import Stop
 from mnemo_jax.types import Outcome, Tile
 
@@ -53,7 +53,7 @@ class Oracle:
         plan = replace(self.prepared.plan, starts=Uniform(count=len(x)), recording=Recording(block=block))
 
         def draw(first: int | jax.Array, n: int) -> jnp.ndarray:
-            return jnp.asarray(x[np.minimum(np.arange(int(first), int(first) + n), len(x) - 1)])
+            return jnp.asarray(x[numbers(first, n, len(x))])
 
         asked = self.prepared._replace(plan=plan, draw=draw)
         return np.concatenate([self._block(asked, number) for number in range(-(-len(x) // block))])

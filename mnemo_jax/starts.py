@@ -143,7 +143,7 @@ def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
             return partial(_layered, recipe(starts, landscape), jax.random.key(seed), total)
         case Points():
             given = _given(starts, landscape.dim)
-            return lambda first, n: jnp.asarray(given[_numbers(first, n, total)])
+            return lambda first, n: jnp.asarray(given[numbers(first, n, total)])
 
 
 def is_independent(starts: AnyStarts) -> bool:
@@ -183,13 +183,13 @@ def _starts(root: Array, first: Array, last: Array, *, n: int, start: Recipe) ->
     return jax.vmap(partial(start, root))(jnp.minimum(first + jnp.arange(n), last))
 
 
-def _numbers(first: int | Array, n: int, total: int) -> np.ndarray:
+def numbers(first: int | Array, n: int, total: int) -> np.ndarray:
     """Return the numbers of ``n`` starts from ``first`` on, the last one's where there are no more."""
     return np.minimum(np.arange(int(first), int(first) + n), total - 1)
 
 
 def _cells(shape: np.ndarray, low: np.ndarray, high: np.ndarray, total: int, first: int | Array, n: int) -> Array:
-    place = np.stack(np.unravel_index(_numbers(first, n, total), tuple(shape)), axis=-1)
+    place = np.stack(np.unravel_index(numbers(first, n, total), tuple(shape)), axis=-1)
     return jnp.asarray(low + (place + 0.5) / shape * (high - low))
 
 
@@ -197,10 +197,10 @@ def _sobol(seed: int, low: np.ndarray, high: np.ndarray, total: int, first: int 
     from scipy.stats import qmc  # takes as long to import as jax
 
     per = total // SCRAMBLINGS
-    numbers = _numbers(first, n, total)
+    own = numbers(first, n, total)
     parts = []
-    for scrambling in np.unique(numbers // per):
-        inside = numbers[numbers // per == scrambling] % per
+    for scrambling in np.unique(own // per):
+        inside = own[own // per == scrambling] % per
         bits = None if per <= 1 << 30 else 64  # scipy's default reaches 2^30 points
         engine = qmc.Sobol(len(low), bits=bits, rng=np.random.default_rng([seed, int(scrambling)]))
         if inside[0]:

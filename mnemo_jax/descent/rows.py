@@ -113,8 +113,8 @@ def written(old: Any, new: Any, k: Array, row: Array) -> Any:
 def no_log(x0: Array) -> StallLog:
     """Return the log of a block ``x0 [n, d]`` in which no stall has ended."""
     rows = STORED * x0.shape[0]
-    real = [jnp.full((rows, x0.shape[1]), k, x0.dtype) for k in range(3)]
-    return StallLog._make([*_apart(rows, 4), real[0][:, 0], *real[1:], jnp.int32(0)])
+    points = [jnp.full((rows, x0.shape[1]), k, x0.dtype) for k in (1, 2)]
+    return StallLog._make([*_apart(rows, 4), jnp.zeros(rows, x0.dtype), *points, jnp.int32(0)])
 
 
 def logged(log: StallLog, ended: Ended, axis: int, plain: bool) -> StallLog:
