@@ -77,14 +77,15 @@ def each(chosen: Array, work: Callable[[Array, Any], Any], state: Any) -> Any:
     """
     number = chosen.shape[0]
 
-    def following(k: Array) -> Array:
-        last = jnp.int32(number - 1)
-        return jax.lax.while_loop(lambda k: (k < number) & ~chosen[jnp.minimum(k, last)], lambda k: k + 1, k)
+    def listed(k: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+        count, which = found
+        k = k.astype(jnp.uint32)
+        which = jax.lax.dynamic_update_index_in_dim(which, k, count, 0)
+        return count + chosen[k], which
 
-    def one(now: tuple[Array, Any]) -> tuple[Array, Any]:
-        return following(now[0] + 1), work(*now)
-
-    return jax.lax.while_loop(lambda now: now[0] < number, one, (following(jnp.int32(0)), state))[1]
+    begun = jnp.uint32(0), jnp.zeros(number, jnp.uint32)
+    count, which = jax.lax.fori_loop(0, number, listed, begun, unroll=8)
+    return jax.lax.fori_loop(jnp.uint32(0), count, lambda i, state: work(which[i], state), state)
 
 
 Once = Callable[..., Any]

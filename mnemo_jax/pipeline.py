@@ -22,7 +22,7 @@ from mnemo_jax import store, training
 from mnemo_jax.calculus import Args, Loss, Watch, calls_lapack, loss_of, measured, parts_of, typical_norms, values
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.clock import Clock
-from mnemo_jax.descent import Ends, Rules, StallLog, descend, follow
+from mnemo_jax.descent import Ends, Logs, Rules, StallLog, descend, follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import MnemoError, UserError
 from mnemo_jax.finish import finish, gather, is_sure
@@ -71,6 +71,7 @@ class Prepared(NamedTuple):
     rules: Rules
     judge: Judge
     devices: Devices
+    logs: Logs
     watch: Watch = Watch()
     parts: tuple[Args, ...] = ()
 
@@ -266,7 +267,7 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     metric = Metric(low, period, float(scales.length), float(curvature))
     judge = Judge(landscape, exact_loss, exact_args, scales, metric, devices, tolerance)
     parts = parts_of(landscape, dtype) if landscape.measured else ()
-    return Prepared(plan, loss, args, draw, rules, judge, devices, watch_of(plan), parts)
+    return Prepared(plan, loss, args, draw, rules, judge, devices, Logs(), watch_of(plan), parts)
 
 
 def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
@@ -325,7 +326,7 @@ def _missing(plan: Plan, folder: Path, warn: Warn) -> Iterator[int]:
             yield number
 
 
-Part = tuple[Ends, StallLog, np.ndarray]
+Part = tuple[Ends, StallLog, int]
 
 
 def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
@@ -339,7 +340,7 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
         given = (np.int32(own), np.int64(start), root, prepared.args, prepared.rules, prepared.parts)
         followed, number, *others = jax.device_put(given, device)
         x0 = prepared.draw(number, part).astype(plan.precision)
-        done = descend(
+        ends, log, segments = descend(
             jax.device_put(x0, device),
             followed,
             number,
@@ -348,10 +349,8 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
             choice=plan.optimizer.traced(),
             tile=plan.tile,
             watch=prepared.watch,
+            logs=prepared.logs,
         )
-        ends, log, segments = jax.tree.map(np.asarray, done)
-        ends = Ends(*(None if column is None else column[:own] for column in ends))
-        log = jax.tree.map(lambda column: column[: log.count] if column.ndim else column, log)
         log = log._replace(slot=log.slot.astype(np.int64) + start)
         return *_in_steps(ends, log, prepared.watch.every), segments
 
@@ -411,13 +410,13 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
         history=ends.history,
     )
     useful = int(np.sum(ends.steps.astype(np.int64) + every))
-    segments = sum(int(part[2]) for part in parts)
+    segments = sum(part[2] for part in parts)
     return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps * every
 
 
 def _ended(logs: list[StallLog]) -> Stalls:
     """Return the ended stalls of a block."""
-    log = jax.tree.map(lambda *columns: np.concatenate(columns), *(log._replace(count=None) for log in logs))
+    log = jax.tree.map(lambda *columns: np.concatenate(columns), *logs)
     return Stalls(
         start=log.slot,
         rank=log.rank,

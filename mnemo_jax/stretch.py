@@ -47,9 +47,9 @@ def noted(bits: Array, look: Array, goes: Array, small: Array, low: Array) -> Ar
     Bit ``look``: the gradient is below the lower level; bit ``WORD + look``: it is not above the upper one. A lane that
     waits or has stopped sets the first alone, which no gradient does.
     """
-    both, upper, neither, lower = map(jnp.int64, ((1 << WORD) + 1, 1 << WORD, 0, 1))
-    flags = jnp.where(goes, jnp.where(small, both, jnp.where(low, upper, neither)), lower)
-    return bits | (flags << look.astype(jnp.int64))
+    first = jnp.int64(1) << look.astype(jnp.int64)
+    bits = jnp.where(goes & ~small, bits, bits | first)
+    return jnp.where(goes & low, bits | (first << WORD), bits)
 
 
 def goes(bits: Array, look: Array) -> Array:

@@ -135,11 +135,7 @@ def test_descents_equal_a_plain_loop(camel_case):
 
 def test_stall_log_equals_a_plain_loop(camel_case):
     x0, case = camel_case
-    rows = {
-        (int(s), int(r)): k
-        for k, (s, r) in enumerate(zip(case.log.slot, case.log.rank, strict=True))
-        if k < case.log.count
-    }
+    rows = {(int(s), int(r)): k for k, (s, r) in enumerate(zip(case.log.slot, case.log.rank, strict=True))}
     expected = {}
     for i, x in enumerate(x0):
         for rank, stall in enumerate(plain(camel_gradient, x, 0.02, 1e-8, 5000, 100.0, 0.3)[3]):
@@ -161,10 +157,9 @@ def test_more_stalls_than_are_stored_are_counted():
     assert case.ends.stalled.tolist() == [sum(s[1] for s in stalls)] * 3
     assert case.ends.outcome.tolist() == [outcome] * 3 == [Outcome.ESCAPED] * 3
     assert case.ends.steps.tolist() == [steps] * 3
-    assert case.log.count == 3 * STORED
+    assert len(case.log.rank) == 3 * STORED
     for rank in range(STORED):
-        where = case.log.rank[: case.log.count] == rank
-        assert set(case.log.entry[: case.log.count][where]) == {stalls[rank][0]}
+        assert set(case.log.entry[case.log.rank == rank]) == {stalls[rank][0]}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +199,7 @@ def test_starts_beyond_the_size_are_not_followed():
     x0 = uniform(64, 2, 1.2)
     case = run("camel", x0, rules(2, rate=0.02), size=0)
     assert case.segments == 0
-    np.testing.assert_array_equal(case.ends.x, x0)
+    assert case.ends.x.shape == (0, 2)
 
 
 @pytest.mark.parametrize("tile", [Tile(lanes=16, steps=8, layout="lanes_first"), Tile(lanes=5, steps=3, refill=1.0)])
@@ -225,7 +220,7 @@ def test_segments_of_several_words_in_a_native_function(lanes):
     for name in ("outcome", "steps", "since", "stalls"):
         np.testing.assert_array_equal(getattr(one.ends, name), getattr(other.ends, name))
     assert np.all(one.ends.since > 0)
-    assert one.log.count == other.log.count
+    assert len(one.log.slot) == len(other.log.slot)
 
 
 def test_refill_share_changes_no_byte():

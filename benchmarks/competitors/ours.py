@@ -26,7 +26,7 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     shares = [blocks(x0[k * share : (k + 1) * share], part, workers.devices[k]) for k in range(len(workers))]
 
     def block(x: jax.Array, size: int, first: int) -> tuple[Any, int]:
-        ends, log, segments = descend(
+        ends, _, segments = descend(
             x,
             jnp.int32(size),
             jnp.int64(first),
@@ -36,9 +36,9 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
             loss=prepared.loss,
             choice=plan.optimizer.traced(),
             tile=plan.tile,
+            logs=prepared.logs,
         )
-        ends, log = jax.tree.map(np.asarray, (ends, log))
-        return jax.tree.map(lambda column: column[:size], ends), int(segments)
+        return ends, segments
 
     def work(k: int, _: jax.Device) -> list[tuple[Any, int]]:
         return [block(x, size, k * share + i * part) for i, (x, size) in enumerate(shares[k])]

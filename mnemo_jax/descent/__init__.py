@@ -21,6 +21,6 @@ new starts. ``block``: a block of starts on one device. ``paths``: a few starts 
 from mnemo_jax.descent.block import COMPILED, descend
 from mnemo_jax.descent.paths import follow
 from mnemo_jax.descent.program import MakesOptimizer, Rules
-from mnemo_jax.descent.rows import STORED, Ends, StallLog
+from mnemo_jax.descent.rows import STORED, Ends, Logs, StallLog
 
-__all__ = ["COMPILED", "STORED", "Ends", "MakesOptimizer", "Rules", "StallLog", "descend", "follow"]
+__all__ = ["COMPILED", "STORED", "Ends", "Logs", "MakesOptimizer", "Rules", "StallLog", "descend", "follow"]

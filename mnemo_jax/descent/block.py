@@ -12,10 +12,10 @@ from mnemo_jax import cycles, native, sines
 from mnemo_jax.calculus import RIGHT, Args, Loss, Watch, values
 from mnemo_jax.descent.lane import Lane, Queue
 from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
-from mnemo_jax.descent.rows import Ends, StallLog, ends_of, logged, no_ends, no_log, packed, unpacked
+from mnemo_jax.descent.rows import Ends, Log, Logs, Rows, StallLog, ends_of, logged, no_ends, told_ends, told_log
 from mnemo_jax.descent.serving import Served, one_by_one, starts, together, waiting
 from mnemo_jax.descent.step import first_step, standing, step
-from mnemo_jax.descent.word import Many, word, words
+from mnemo_jax.descent.word import Many, Scratch, scratch, word, words
 from mnemo_jax.lanes import across
 from mnemo_jax.types import Outcome, Tile
 
@@ -37,7 +37,8 @@ def descend(
     choice: MakesOptimizer,
     tile: Tile,
     watch: Watch = Watch(),  # noqa: B008 - it is frozen
-) -> tuple[Ends, StallLog, Array]:
+    logs: Logs | None = None,
+) -> tuple[Ends, StallLog, int]:
     """Follow a block of starts to their ends on one device.
 
     Args:
@@ -52,11 +53,13 @@ def descend(
         choice: the optimizer.
         tile: shape of the inner program.
         watch: how often descents are looked at, and what is measured then.
+        logs: memory of earlier blocks' stall logs, for this one's; without it is made anew.
 
     Returns:
-        the ends, ``[n, ...]`` each; the stall log, ``[4 n, ...]``; and the number of segments, int32, every one of
-        ``tile.steps * tile.lanes`` lane-steps.
+        on the host the ends, ``[size, ...]`` each; the stalls; and the number of segments, every one of ``tile.steps *
+        tile.lanes`` lane-steps.
     """
+    x0, logs = jnp.asarray(x0), logs or Logs()
     plain = tile.native and tile.layout == "lanes_last" and not watch.looks
     given = (Queue(x0, size, first, root), args, rules, parts)
     fixed: dict[str, Any] = {"loss": loss, "choice": choice, "tile": tile, "watch": watch}
@@ -65,21 +68,25 @@ def descend(
             start = jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype)
             traced = first_step.trace(start, args, rules, loss=loss, choice=choice, watch=watch)
             plain = native.is_plain(traced.jaxpr.jaxpr)
-        program = COMPILED["native" if plain else str(x0.dtype)]
-        program.trace(*given, **fixed, plain=plain)
-    done: tuple[Ends, StallLog, Array] = program(*given, **fixed, plain=plain)
-    return done
+        program, memory = COMPILED["native" if plain else str(x0.dtype)], logs.taken(x0)
+        program.trace(memory, *given, **fixed, plain=plain)
+    (rows, outcome, history), log, segments = program(memory, *given, **fixed, plain=plain)
+    told = told_ends(rows, outcome, history, int(size)), told_log(log), int(segments)
+    logs.kept(x0, log.rows)
+    return told
 
 
 class _Carry(NamedTuple):
     """What is served, segments run, and the stall log."""
 
     served: Served
+    scratch: Scratch
     segments: Array
-    log: StallLog
+    log: Log
 
 
 def _descend(
+    memory: Rows,
     queue: Queue,
     args: Args,
     rules: Rules,
@@ -90,40 +97,44 @@ def _descend(
     tile: Tile,
     watch: Watch,
     plain: bool,
-) -> tuple[Ends, StallLog, Array]:
-    """Follow a block, as `descend` says; ``plain`` says that it is compiled whole."""
+) -> tuple[tuple[Rows, Array, Array | None], Log, Array]:
+    """Follow a block, as `descend` says; ``plain`` says that it is compiled whole.
+
+    Returns:
+        what `told_ends` and `told_log` take, the log in the ``memory`` given; and the segments.
+    """
     x0, size, axis = queue.x0, queue.size, tile.axis
     program = program_of(loss, args, rules, parts, choice, watch)
     once = native.once if plain else native.fused
     many = partial(across, layout=tile.layout, instead=sines.INSTEAD if plain else {})
 
-    def segment(state: tuple[Lane, Array, StallLog]) -> tuple[Lane, Array, StallLog]:
-        lanes, segments, log = state
+    def segment(state: tuple[Lane, Scratch, Array, Log]) -> tuple[Lane, Scratch, Array, Log]:
+        lanes, old, segments, log = state
         for looks in words(tile.steps):
-            ended = word(lanes, looks, tile, program, many, once)
+            ended, old = word(lanes, old, looks, tile, program, many, once)
             write = partial(logged, axis=axis, plain=plain)
             log = jax.lax.cond(jnp.any(ended.length > 0), write, lambda log, _: log, log, ended)
             lanes = ended.lane
-        return lanes, segments + 1, log
+        return lanes, old, segments + 1, log
 
     def serve(carry: _Carry) -> _Carry:
         """Run until enough lanes have stopped, and serve them."""
-        lanes, segments, log = jax.lax.while_loop(
+        lanes, old, segments, log = jax.lax.while_loop(
             lambda state: ~waiting(state[0], carry.served.taken, queue, tile),
             segment,
-            (carry.served.lanes, carry.segments, carry.log),
+            (carry.served.lanes, carry.scratch, carry.segments, carry.log),
         )
         own = ends_of(lanes, _periods(lanes, program, many, axis), axis)
         now = carry.served._replace(lanes=lanes)
         serving = one_by_one if plain else together
-        return _Carry(serving(now, own, queue, program, tile), segments, log)
+        return _Carry(serving(now, own, queue, program, tile), old, segments, log)
 
     idle = starts(jnp.broadcast_to(size, tile.lanes), queue, program, axis)
     blank = watch.blank(x0.dtype)
     history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
-    nothing = no_ends(x0)
-    begun = nothing if plain else jnp.pad(packed(nothing), ((0, 1), (0, 0)))
-    carry = _Carry(Served(idle, jnp.int32(0), begun, history), jnp.int32(0), no_log(x0))
+    true = size > -1  # as every number of starts
+    old = scratch(true, idle.x) if plain else Scratch(true)
+    carry = _Carry(Served(idle, jnp.int32(0), no_ends(x0), history), old, jnp.int32(0), Log(memory, jnp.int32(0)))
 
     def going(carry: _Carry) -> Array:
         lanes, taken = carry.served.lanes, carry.served.taken
@@ -134,15 +145,18 @@ def _descend(
         return done
 
     carry = (native.native(run) if plain else run)(carry)
-    found: Ends = carry.served.ends if plain else unpacked(carry.served.ends[:-1], nothing)
-    at = many(program.value)(jnp.moveaxis(found.x, 0, axis)) if plain else values(found.x, args, loss=loss)
-    found = _valued(found, at)
-    return found._replace(history=carry.served.history), carry.log, carry.segments
+    ends = carry.served.ends
+    x, outcome = ends.real[:, : x0.shape[1]], ends.whole[:, 0]
+    at = many(program.value)(jnp.moveaxis(x, 0, axis)) if plain else values(x, args, loss=loss)
+    return (ends, _valued(outcome, at), carry.served.history), carry.log, carry.segments
 
 
 COMPILED = {
     how: jax.jit(
-        _descend, static_argnames=("loss", "choice", "tile", "watch", "plain"), compiler_options=OPTIONS | options
+        _descend,
+        static_argnames=("loss", "choice", "tile", "watch", "plain"),
+        donate_argnames=("memory",),
+        compiler_options=OPTIONS | options,
     )
     for how, options in {"native": native.OPTIONS, "float32": RIGHT, "float64": {}}.items()
 }
@@ -167,9 +181,7 @@ def _periods(lanes: Lane, program: Program, many: Many, axis: int) -> Array:
     return jnp.where(late, jax.lax.cond(jnp.any(late), returns, lambda _: none, lanes), 0)
 
 
-def _valued(found: Ends, value: Array) -> Ends:
+def _valued(outcome: Array, value: Array) -> Array:
     """Call ends non-finite where the loss is no number although its gradient is, as log's of a negative one."""
-    stopped = (found.outcome == Outcome.CONVERGED) | (found.outcome == Outcome.FINISHED)
-    stopped |= found.outcome == Outcome.OUT_OF_STEPS
-    lost = stopped & ~jnp.isfinite(value)
-    return found._replace(outcome=jnp.where(lost, jnp.int32(Outcome.NON_FINITE), found.outcome))
+    stopped = (outcome == Outcome.CONVERGED) | (outcome == Outcome.FINISHED) | (outcome == Outcome.OUT_OF_STEPS)
+    return jnp.where(stopped & ~jnp.isfinite(value), jnp.int32(Outcome.NON_FINITE), outcome)

@@ -10,7 +10,7 @@ from jax import Array
 from mnemo_jax import native
 from mnemo_jax.descent.lane import Lane, Queue, fresh
 from mnemo_jax.descent.program import Program
-from mnemo_jax.descent.rows import Ends, packed, written
+from mnemo_jax.descent.rows import Rows, chosen, put, written
 from mnemo_jax.lanes import across
 from mnemo_jax.types import Outcome, Tile
 
@@ -21,13 +21,13 @@ class Served(NamedTuple):
     Attributes:
         lanes: the lanes.
         taken: int32, starts taken from the queue.
-        ends: those of the block; as rows where they are written together, and one row more for lanes without a start.
+        ends: those of the block.
         history: ``[n, looks, measures]``, None where nothing is measured.
     """
 
     lanes: Lane
     taken: Array
-    ends: Any
+    ends: Rows
     history: Array | None
 
 
@@ -38,7 +38,7 @@ def waiting(lanes: Lane, taken: Array, queue: Queue, tile: Tile) -> Array:
     return jnp.where(taken < queue.size, enough, jnp.all(stopped))
 
 
-def one_by_one(now: Served, own: Ends, queue: Queue, program: Program, tile: Tile) -> Served:
+def one_by_one(now: Served, own: Rows, queue: Queue, program: Program, tile: Tile) -> Served:
     """Serve the lanes that have stopped, of which ``own`` is written, in a native function without histories.
 
     What a lane without a start writes to the last row is written over.
@@ -55,33 +55,34 @@ def one_by_one(now: Served, own: Ends, queue: Queue, program: Program, tile: Til
 
     taken, ends, x, slot = native.each(stopped, serve, (now.taken, now.ends, lanes.x, lanes.slot))
 
-    def taking(stopped: Array, x: Array, slot: Array, lane: Lane) -> Lane:
-        new = fresh(x, slot, queue, program)
+    def taking(lane: Lane, stopped: Array) -> Lane:
+        new = fresh(lane.x, lane.slot, queue, program)
         return jax.tree.map(partial(jnp.where, stopped), new, lane)
 
-    lanes = across(taking, tile.layout)(stopped, x, slot, lanes)
+    done = taken > -1  # only then may lanes be written over
+    _, lanes = native.once(done, across(taking, tile.layout), lanes._replace(x=x, slot=slot), stopped)
     return Served(lanes, jnp.minimum(taken, queue.size), ends, None)
 
 
-def together(now: Served, own: Ends, queue: Queue, program: Program, tile: Tile) -> Served:
+def together(now: Served, own: Rows, queue: Queue, program: Program, tile: Tile) -> Served:
     """Serve lanes that have stopped, of which ``own`` is written, up to half of all lanes: writing is dear."""
     lanes, axis, most = now.lanes, tile.axis, max(1, tile.lanes // 2)
     stopped, where = _stopped(now, queue)
     place = jnp.cumsum(stopped.astype(jnp.int32)) - 1
     served = stopped & (place < most)
     numbers = jnp.arange(tile.lanes, dtype=jnp.int32)
-    chosen = jnp.zeros(most, jnp.int32).at[jnp.where(served, place, most)].set(numbers, mode="drop")
-    where = jnp.where(served, where, queue.x0.shape[0])[chosen]
-    rows, history = now.ends.at[where].set(packed(own)[chosen]), now.history
+    which = jnp.zeros(most, jnp.int32).at[jnp.where(served, place, most)].set(numbers, mode="drop")
+    where = jnp.where(served, where, queue.x0.shape[0])[which]
+    ends, history = put(now.ends, chosen(own, which, axis), where, axis), now.history
     if history is not None and lanes.history is not None:
-        history = history.at[where].set(jnp.moveaxis(lanes.history, axis, 0)[chosen], mode="drop")
+        history = history.at[where].set(jnp.moveaxis(lanes.history, axis, 0)[which], mode="drop")
     new = starts(jnp.where(served, jnp.minimum(now.taken + place, queue.size), lanes.slot), queue, program, axis)
 
     def taking(new: Array, old: Array) -> Array:
         return jnp.where(served if axis == -1 else served.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
 
     taken = jnp.minimum(now.taken + jnp.minimum(place[-1] + 1, most), queue.size)
-    return Served(jax.tree.map(taking, new, lanes), taken, rows, history)
+    return Served(jax.tree.map(taking, new, lanes), taken, ends, history)
 
 
 def starts(slots: Array, queue: Queue, program: Program, axis: int) -> Lane:

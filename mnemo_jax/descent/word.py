@@ -28,30 +28,63 @@ class Ended(NamedTuple):
     x: Array
 
 
+class _Last(NamedTuple):
+    """Looks of a word that let a lane go on, and what the last one saw: the gradient's squared norm, largest entry."""
+
+    went: Array
+    square: Array
+    worst: Array
+
+    def stopped(self, lane: Lane, looks: int) -> Array:
+        """Whether the lane waits or has stopped; then it has not moved since that look."""
+        return (lane.outcome == Outcome.RUNNING) & (self.went < looks)
+
+
+class Scratch(NamedTuple):
+    """What one word leaves to the next to write over, as a native function would copy new arrays; else None.
+
+    Attributes:
+        true: true, which the compiler is not to know: what it tells to run always runs (see `native.once`).
+        gradient, seen, reading, outcome: what was computed in the last word.
+    """
+
+    true: Array
+    gradient: Array | None = None
+    seen: _Last | None = None
+    reading: Reading | None = None
+    outcome: Array | None = None
+
+
+def scratch(true: Array, x: Array) -> Scratch:
+    """Return what the first word on lanes at ``x [d, lanes]`` of a native function writes over."""
+    whole, real = (jnp.zeros(x.shape[-1:], dtype) for dtype in (jnp.int32, x.dtype))
+    return Scratch(true, x, _Last(whole, real, real), Reading(whole, whole, whole), whole)
+
+
 def words(steps: int) -> list[int]:
     """Return the numbers of looks of the words that make up a segment."""
     return [min(WORD, steps - done) for done in range(0, steps, WORD)]
 
 
-def word(lanes: Lane, looks: int, tile: Tile, program: Program, many: Many, once: native.Once) -> Ended:
+def word(
+    lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, many: Many, once: native.Once
+) -> tuple[Ended, Scratch]:
     """Run all lanes for a word of looks and find out what became of them."""
-    alive = jnp.any(lanes.outcome == Outcome.RUNNING)
-    now, smallest, nearest = _stepped(lanes, looks, tile, program, alive, many, once)
-    int32, real = jnp.zeros(tile.lanes, jnp.int32), jnp.zeros(tile.lanes, lanes.x.dtype)
+    true = old.true
+    now, smallest, nearest = _stepped(lanes, old, looks, tile, program, many, once)
     last = many(lambda _, lane, now: _last(lane, now, looks))
-    _, seen = once(alive, last, _Last(int32, real, real), lanes, now)
+    _, seen = once(true, last, old.seen, lanes, now)
     read = many(lambda _, lane, now, seen: _read(lane, now, seen, looks, program))
-    present = (Reading(lanes.stretch.length, int32, int32), lanes.outcome)
-    _, (reading, outcome) = once(alive, read, present, lanes, now, seen)
+    _, (reading, outcome) = once(true, read, (old.reading, old.outcome), lanes, now, seen)
     ended: Ended = many(partial(_settled, looks=looks))(lanes, now, smallest, nearest, seen, reading, outcome)
-    return ended
+    return ended, old if old.gradient is None else Scratch(true, now.gradient, seen, reading, outcome)
 
 
 _State = tuple[Stepping, tuple[Array, Array]]
 
 
 def _stepped(
-    lanes: Lane, looks: int, tile: Tile, program: Program, alive: Array, many: Many, once: native.Once
+    lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, many: Many, once: native.Once
 ) -> tuple[Stepping, Array, Array]:
     """Run all lanes for a word of looks.
 
@@ -64,19 +97,22 @@ def _stepped(
     ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
     point = Point(lanes.x, lanes.memory, None if lanes.history is None else lanes.steps, lanes.history)
     bits = jnp.zeros(left.shape, jnp.int64)
-    now = Stepping(point, bits, lanes.x)
+    now = Stepping(point, bits, lanes.x if old.gradient is None else old.gradient)
     period = tile.sample if looks % tile.sample == 0 else 1
 
     def step(k: Array, state: _State, sampled: bool) -> _State:
         (point, bits, gradient), least = state
         slope = many(lambda _, x: program.gradient(x))
         look = many(lambda bits, x, own, left, above: noted(bits, x, own, left, above, k, program))
-        _, gradient = once(alive, slope, gradient, point.x)
-        _, bits = once(alive, look, bits, point.x, gradient, left, ceiling)
-        then = alive
+        _, gradient = once(old.true, slope, gradient, point.x)
+        _, bits = once(old.true, look, bits, point.x, gradient, left, ceiling)
+        then = old.true
         if sampled:
-            done, least = once(alive, many(_nearer), least, point.x, gradient)
-            then |= done  # the update may write over the point only after this has read it
+            smallest, nearest = least
+            read, nearest = once(old.true, many(_nearer), nearest, smallest, point.x, gradient)
+            read, smallest = once(old.true | read, many(_smaller), smallest, gradient)
+            then |= read  # what follows may write over point and gradient only after these have read them
+            least = smallest, nearest
         updates = jnp.where(jnp.any(stretch.goes(bits, k)), program.watch.every, 1)
         move = many(lambda point, own, bits: moved(point, own, bits, k, updates, program))
         _, point = once(then, move, point, gradient, bits)
@@ -93,24 +129,15 @@ def _stepped(
     return now, *least
 
 
-def _nearer(least: tuple[Array, Array], x: Array, gradient: Array) -> tuple[Array, Array]:
-    """Return the smallest squared gradient norm, and where it is, with a lane's present ones looked at."""
-    smallest, nearest = least
+def _nearer(nearest: Array, smallest: Array, x: Array, gradient: Array) -> Array:
+    """Return where a lane's smallest gradient is, with its present one looked at."""
+    return jnp.where(jnp.sum(gradient**2) < smallest, x, nearest)
+
+
+def _smaller(smallest: Array, gradient: Array) -> Array:
+    """Return the smallest squared gradient norm, with a lane's present one looked at."""
     square = jnp.sum(gradient**2)
-    smaller = square < smallest
-    return jnp.where(smaller, square, smallest), jnp.where(smaller, x, nearest)
-
-
-class _Last(NamedTuple):
-    """Looks of a word that let a lane go on, and what the last one saw: the gradient's squared norm, largest entry."""
-
-    went: Array
-    square: Array
-    worst: Array
-
-    def stopped(self, lane: Lane, looks: int) -> Array:
-        """Whether the lane waits or has stopped; then it has not moved since that look."""
-        return (lane.outcome == Outcome.RUNNING) & (self.went < looks)
+    return jnp.where(square < smallest, square, smallest)
 
 
 def _last(lane: Lane, now: Stepping, looks: int) -> _Last:
