@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -165,7 +165,7 @@ LINEAR_ALGEBRA = ("cholesky", "eig", "householder", "hessenberg", "lu", "qr", "s
 
 def calls_lapack(loss: Loss, dim: int, args: Args) -> bool:
     """Whether value or gradient of the loss factor or solve with matrices."""
-    text = str(jax.make_jaxpr(jax.grad(loss))(jnp.zeros(dim), args))
+    text = str(jax.make_jaxpr(jax.grad(loss))(np.zeros(dim), args))
     return any(re.search(rf"\b{name}\w*\[", text) for name in LINEAR_ALGEBRA)
 
 
@@ -185,9 +185,16 @@ def called(equation: Any) -> Iterator[Any]:
                 yield part
 
 
+@cache
+def grad_of(loss: Loss) -> Callable[..., Array]:
+    """Return the gradient of a loss, as a function of its own that is traced once, however often a program calls it."""
+    return jax.jit(jax.grad(loss))
+
+
+@cache
 def hessian(loss: Loss) -> Callable[[Array, Args], Array]:
     """Return the function ``(x, args) -> H`` with ``H`` of shape ``[d, d]``, forward over reverse."""
-    return jax.jacfwd(jax.grad(loss))
+    return jax.jit(jax.jacfwd(grad_of(loss)))
 
 
 @partial(jax.jit, static_argnames=("loss",))

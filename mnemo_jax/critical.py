@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mnemo_jax.calculus import Args, Loss, hessian
+from mnemo_jax.calculus import Args, Loss, grad_of, hessian
 from mnemo_jax.devices import Devices
 from mnemo_jax.polish import Polished, Scales, eigen_floor, polish
 from mnemo_jax.types import Either, Kind
@@ -65,7 +65,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     x = found.x
 
     def grad(y: Array) -> Array:
-        return jax.grad(loss)(y, args)
+        return grad_of(loss)(y, args)
 
     def second(y: Array) -> Array:
         return hessian(loss)(y, args)
@@ -90,6 +90,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     kind = jnp.where(negative == 0, Kind.MINIMUM, jnp.where(negative == x.size, Kind.MAXIMUM, Kind.SADDLE))
     kind = jnp.where(null > 0, Kind.DEGENERATE, kind)
     radius = jnp.minimum(smallest / (4.0 * jnp.maximum(jnp.maximum(bound, around), 1e-300)), reach)
+    broken = _broken(lambda y: loss(y, args), x, scales, probes)
     smooth = Point(
         x=x,
         loss=loss(x, args),
@@ -102,16 +103,19 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
         radius=jnp.where((null > 0) | ~jnp.isfinite(radius), 0.0, radius),
         step=found.step,
         moved=found.moved,
-        left=found.left | _broken(lambda y: loss(y, args), x, scales, probes),
+        left=found.left | broken,
     )
-    tip, kinked = _tip(found, args, scales, loss=loss)
+    tip, kinked = _tip(found, broken, args, scales, loss=loss)
     return jax.tree.map(partial(jnp.where, kinked), tip, smooth)
 
 
-def _tip(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> tuple[Point, Array]:
-    """Return a point as the kink that it may be, and whether it is one; no second derivatives but along lines."""
+def _tip(found: Polished, broken: Array, args: Args, scales: Scales, *, loss: Loss) -> tuple[Point, Array]:
+    """Return a point as the kink that it may be, and whether it is one; no second derivatives but along lines.
+
+    ``broken`` says whether the loss is, there.
+    """
     x, probes = found.x, jnp.asarray(_probes(found.x.size))
-    grad = partial(jax.grad(loss), args=args)
+    grad = partial(grad_of(loss), args=args)
     slope, steepest = _hull(grad, x, KINK_STEP * scales.length, probes)
     none, zero = jnp.int32(0), jnp.zeros((), x.dtype)
     tip = Point(
@@ -126,7 +130,7 @@ def _tip(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> tuple[Po
         radius=zero,
         step=found.step,
         moved=found.moved,
-        left=(jnp.linalg.norm(slope) > KINK_BALANCE * steepest) | _broken(lambda y: loss(y, args), x, scales, probes),
+        left=(jnp.linalg.norm(slope) > KINK_BALANCE * steepest) | broken,
     )
     return tip, _kinked(grad, x, scales, probes)
 
@@ -145,8 +149,9 @@ def _kinked(grad: Callable[[Array], Array], x: Array, scales: Scales, probes: Ar
         return tuple(map(jnp.linalg.norm, (ahead - behind, turn_ahead - turn_behind, turn_ahead)))
 
     wide = KINK_STEP * scales.length
-    slope, bend, curvature = jax.vmap(partial(across, wide))(probes)
-    slope_near, bend_near, curvature_near = jax.vmap(partial(across, wide / KINK_SHRINK))(probes)
+    distances = jnp.repeat(jnp.stack([wide, wide / KINK_SHRINK]), len(probes))
+    measured = jax.vmap(across)(distances, jnp.tile(probes, (2, 1)))
+    (slope, slope_near), (bend, bend_near), (curvature, curvature_near) = (jnp.split(m, 2) for m in measured)
     jumps = (slope_near > 0.1 * slope) & (slope > 1e-3 * scales.gradient)
     bends = (bend_near > 0.5 * bend) & (bend > 1e-3 * scales.hessian)
     bursts = (curvature_near > 2.0 * curvature) & (curvature > 1e-3 * scales.hessian)
@@ -186,7 +191,7 @@ def _broken(value: Callable[[Array], Array], x: Array, scales: Scales, probes: A
 
 def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
     """Close in on the tip near ``x0 [d]`` by steps of geometrically shrinking length, down where gradients agree on."""
-    grad, probes = partial(jax.grad(loss), args=args), jnp.asarray(_probes(x0.size))
+    grad, probes = partial(grad_of(loss), args=args), jnp.asarray(_probes(x0.size))
 
     def shrink(k: int, x: Array) -> Array:
         h = 1e-2 * scales.length * 0.9**k
@@ -198,7 +203,9 @@ def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
     # Where autodiff has no gradient at all the point itself is judged.
     end = jnp.where(jnp.all(jnp.isfinite(grad(x0))), end, x0)
     zero = jnp.zeros((), x0.dtype)
-    tip, kinked = _tip(Polished(end, zero, zero, jnp.linalg.norm(end - x0), jnp.array(True)), args, scales, loss=loss)
+    found = Polished(end, zero, zero, jnp.linalg.norm(end - x0), jnp.array(True))
+    broken = _broken(lambda y: loss(y, args), end, scales, probes)
+    tip, kinked = _tip(found, broken, args, scales, loss=loss)
     return tip._replace(left=tip.left | ~kinked)
 
 
@@ -232,7 +239,10 @@ def _in_tiles(
         done = (_tile(tile, *own, loss=loss, one=one, apart=apart) for tile in tiles)
         return [Point(*map(np.asarray, tile)) for tile in done]  # one at a time: see devices.py
 
-    parts = [future.result() for future in devices.each(work, range(share))]
+    if share == 1 and devices.apart:
+        parts = [work(0, devices.devices[0])]  # here, as the devices may be at work
+    else:
+        parts = [future.result() for future in devices.each(work, range(share))]
     tiles = [parts[k % share][k // share] for k in range(len(begins))]
     return Point(*(np.concatenate(column)[:number] for column in zip(*tiles, strict=True)))
 

@@ -7,7 +7,8 @@ CPU devices share one pool of threads. Programs that wait in it for parallel par
 jaxlib 0.10, can wait for each other for ever (seen with ``eigh`` inside a loop, two devices and a pool of two), and so
 can programs that jax runs in the pool itself. So several CPU devices work side by side only on programs without linear
 algebra and where programs run in the thread that calls them (``jax_cpu_enable_async_dispatch`` off, as the command
-sets it); elsewhere they take turns. The numbers are the same.
+sets it); elsewhere they take turns. The numbers are the same. One program with linear algebra, in the thread that asks
+for it, may run beside those without: there is none that it and another could wait for each other in.
 
 LAPACK itself gets one thread: from some 80 coordinates on OpenBLAS would spread an eigenvalue problem of a millisecond
 over all cores, and a polish takes twenty times as long where others want these too.
@@ -28,7 +29,8 @@ from mnemo_jax.errors import UserError
 class Devices:
     """This process's devices, or the first ``number`` of them, each with a thread of its own.
 
-    ``linear_algebra`` says that the programs sent to all of them call LAPACK on a CPU.
+    ``linear_algebra`` says that the programs sent to all of them call LAPACK on a CPU; ``apart``, that they work at the
+    same time, and beside the thread that sends them work.
 
     Raises:
         UserError: there are not that many.
@@ -39,8 +41,8 @@ class Devices:
         if number is not None and (not isinstance(number, int) or not 1 <= number <= len(found)):
             raise UserError(f"--devices {number}: this process has {len(found)} {found[0].platform} device(s)")
         self.devices = found[:number]
-        apart = self.platform != "cpu" or not (linear_algebra or jax.config.read("jax_cpu_enable_async_dispatch"))
-        self.pool = ThreadPoolExecutor(len(self.devices) if apart else 1, thread_name_prefix="mnemo-device")
+        self.apart = self.platform != "cpu" or not (linear_algebra or jax.config.read("jax_cpu_enable_async_dispatch"))
+        self.pool = ThreadPoolExecutor(len(self.devices) if self.apart else 1, thread_name_prefix="mnemo-device")
 
     def __len__(self) -> int:
         return len(self.devices)

@@ -240,8 +240,6 @@ def checked(optimizer: Choice) -> Choice:
     Raises:
         UserError: optax refuses its arguments.
     """
-    x = jnp.zeros(2, jnp.float32)
-
     wants = isinstance(optimizer, Optimizer) and optimizer.learning_rate is None and takes_learning_rate(optimizer.name)
 
     def once(x: Array) -> Array:
@@ -252,7 +250,7 @@ def checked(optimizer: Choice) -> Choice:
         return out
 
     try:
-        jax.eval_shape(once, x)
+        jax.eval_shape(once, jax.ShapeDtypeStruct((2,), jnp.float32))
     except ImportError as error:
         raise UserError(f"optimizer: {optimizer.name} needs diffrax; install 'mnemo_jax[flow]'") from error
     except Exception as error:  # optax raises whatever its arguments lead to

@@ -249,18 +249,18 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     # The box's own gradients and curvatures: starts in a cloud around a saddle would make every descent a stall.
     number = SCALE_STARTS // (FEWER if landscape.dim > DENSE else 1)
-    x = drawer(Uniform(count=number), landscape, plan.seed)(0, number)
+    x = np.asarray(drawer(Uniform(count=number), landscape, plan.seed)(0, number))
     gradient, curvature = typical_norms(x, x[: number // (SCALE_STARTS // HESSIAN_STARTS)], exact_args, loss=exact_loss)
     scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
     tolerance = _grad_tol(plan, float(gradient), warn)
-    below = jnp.asarray((STALL * gradient) ** 2, dtype)
+    below = np.asarray((STALL * np.asarray(gradient)) ** 2, dtype)
     rules = Rules(
         grad_tol=jnp.asarray(tolerance if tolerance > 0 else -1.0, dtype),
         max_steps=jnp.int32((plan.stop.max_steps or 0) // (plan.stop.check_every or 1)),
         centre=jnp.asarray(0.5 * (low + high), dtype),
         reach=jnp.asarray(plan.stop.escape_radius * 0.5 * (high - low), dtype),
-        stall_below=below,
-        stall_above=4.0 * below,
+        stall_below=jnp.asarray(below),
+        stall_above=jnp.asarray(4 * below),
         numbers={key: jnp.asarray(value, dtype) for key, value in plan.optimizer.numbers().items()},
     )
     period = np.where(landscape.periodic, high - low, 0.0)
@@ -297,9 +297,11 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
         for number, following in zip(todo, [*todo[1:], None], strict=False):
             block, useful, total = _collect(prepared, number, pending)
             clock.lap("descent")
+            beside = prepared.devices.apart
+            pending = _begin(prepared, following) if following is not None and beside else []
             labelled = (label if plan.catalogue else unjudged)(block, prepared.judge)
             clock.lap("labelling")
-            pending = [] if following is None else _begin(prepared, following)
+            pending = _begin(prepared, following) if following is not None and not beside else pending
             files = _files(prepared, number, block, labelled)
             if writing is not None:
                 writing.result()  # one block at a time waits to be written
@@ -479,7 +481,7 @@ def _observed(x: Array, *, function: Callable[..., Any]) -> Array:
 def _paths(prepared: Prepared, folder: Path) -> None:
     """Follow some starts once more and keep every point: those that figures draw, then the first ones asked for."""
     plan = prepared.plan
-    most = jnp.minimum(prepared.rules.max_steps, PICTURED_STEPS)
+    most = jnp.int32(min(int(prepared.rules.max_steps), PICTURED_STEPS))
     short = prepared._replace(rules=prepared.rules._replace(max_steps=most))
     paths = {start: _followed(short, start, 1)[0] for start in _pictured(plan)}
     if asked := min(plan.recording.paths, plan.count):

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mnemo_jax.calculus import Args, Loss, hessian
+from mnemo_jax.calculus import Args, Loss, grad_of, hessian
 
 MAX_STEPS = 100
 CONTRACTION = 0.5  # a Newton step followed by more than this share of itself is no sign of a root nearby
@@ -97,7 +97,7 @@ def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) ->
     Problems, 2011, section 3.3). ``near`` says that the point is the end of a converged descent: then every full step
     must pass that test with factor one half, as it does near a root. Otherwise damping is allowed.
     """
-    grad = partial(jax.grad(loss), args=args)
+    grad = partial(grad_of(loss), args=args)
     damping = jnp.asarray(DAMPING)
     rounding = jnp.finfo(x0.dtype).eps * (scales.hessian * scales.length + scales.gradient)
 

@@ -37,7 +37,7 @@ def follow(
     """
     lanes = _starts(x0, jnp.int64(first), root, args, rules, loss=loss, choice=choice)
     chunks = [np.asarray(x0)[:, None]]
-    while bool(jnp.any(lanes.outcome == Outcome.RUNNING)):
+    while np.any(np.asarray(lanes.outcome) == Outcome.RUNNING):
         lanes, x = _chunk(lanes, args, rules, loss=loss, choice=choice, watch=watch)
         chunks.append(np.asarray(x))
     x = np.concatenate(chunks, axis=1)
