@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.result import Result, Run
@@ -25,12 +24,14 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     part = min(share, -(-plan.block // len(workers)))
     shares = [blocks(x0[k * share : (k + 1) * share], part, workers.devices[k]) for k in range(len(workers))]
 
+    root = jax.random.key(plan.seed)
+
     def block(x: jax.Array, size: int, first: int) -> tuple[Any, int]:
         ends, _, segments = descend(
             x,
-            jnp.int32(size),
-            jnp.int64(first),
-            jax.random.key(plan.seed),
+            np.int32(size),
+            np.int64(first),
+            root,
             prepared.args,
             prepared.rules,
             loss=prepared.loss,

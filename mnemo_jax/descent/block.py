@@ -1,5 +1,6 @@
 """A block of starts, followed to their ends on one device."""
 
+from collections.abc import Callable
 from functools import partial
 from threading import Lock
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from mnemo_jax.types import Outcome, Tile
 # Wide vectors are 10 to 20 % faster where a CPU has them; last bits may change.
 OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 TRACING = Lock()
+PROGRAMS: dict[Any, Callable[..., Any]] = {}
+"""Those that have been asked for; to ask jax costs as much as a hundred short descents."""
 
 
 def descend(
@@ -60,20 +63,37 @@ def descend(
         tile.lanes`` lane-steps.
     """
     x0, logs = jnp.asarray(x0), logs or Logs()
-    plain = tile.native and tile.layout == "lanes_last" and not watch.looks
-    given = (Queue(x0, size, first, root), args, rules, parts)
+    given = (logs.taken(x0), Queue(x0, size, first, root), args, rules, parts)
     fixed: dict[str, Any] = {"loss": loss, "choice": choice, "tile": tile, "watch": watch}
-    with TRACING:  # else devices that come here at the same time would all trace
-        if plain:
-            start = jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype)
-            traced = first_step.trace(start, args, rules, loss=loss, choice=choice, watch=watch)
-            plain = native.is_plain(traced.jaxpr.jaxpr)
-        program, memory = COMPILED["native" if plain else str(x0.dtype)], logs.taken(x0)
-        program.trace(memory, *given, **fixed, plain=plain)
-    (rows, outcome, history), log, segments = program(memory, *given, **fixed, plain=plain)
+    program = _program(given, fixed)
+    (rows, outcome, history), log, segments = program(*given, **fixed)
     told = told_ends(rows, outcome, history, int(size)), told_log(log), int(segments)
     logs.kept(x0, log.rows)
     return told
+
+
+def _program(given: tuple[Any, ...], fixed: dict[str, Any]) -> Callable[..., Any]:
+    """Return the program for blocks of such shapes, traced by the first who asks; devices ask at the same time."""
+    leaves, tree = jax.tree.flatten(given)
+    kind = tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves), tuple(fixed.values())
+    with TRACING:
+        if kind not in PROGRAMS:
+            plain = _is_plain(*given[1:4], **fixed)
+            program = COMPILED["native" if plain else str(given[1].x0.dtype)]
+            program.trace(*given, **fixed, plain=plain)
+            PROGRAMS[kind] = partial(program, plain=plain)
+        return PROGRAMS[kind]
+
+
+def _is_plain(
+    queue: Queue, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer, tile: Tile, watch: Watch
+) -> bool:
+    """Return whether a program is compiled whole (see `native`)."""
+    if not (tile.native and tile.layout == "lanes_last") or watch.looks:
+        return False
+    start = jax.ShapeDtypeStruct(queue.x0.shape[1:], queue.x0.dtype)
+    first = jax.make_jaxpr(partial(first_step, loss=loss, choice=choice, watch=watch))
+    return native.is_plain(first(start, args, rules))
 
 
 class _Carry(NamedTuple):
