@@ -11,7 +11,7 @@ from jax import Array
 from mnemo_jax import native, stretch
 from mnemo_jax.descent.lane import Lane
 from mnemo_jax.descent.program import Program
-from mnemo_jax.descent.step import Point, Stepping, moved, noted
+from mnemo_jax.descent.step import Point, Stepping, moved, noted, over, total
 from mnemo_jax.stretch import WORD, Reading, Stretch
 from mnemo_jax.types import Outcome, Tile
 
@@ -131,18 +131,18 @@ def _stepped(
 
 def _nearer(nearest: Array, smallest: Array, x: Array, gradient: Array) -> Array:
     """Return where a lane's smallest gradient is, with its present one looked at."""
-    return jnp.where(jnp.sum(gradient**2) < smallest, x, nearest)
+    return jnp.where(total(gradient**2) < smallest, x, nearest)
 
 
 def _smaller(smallest: Array, gradient: Array) -> Array:
     """Return the smallest squared gradient norm, with a lane's present one looked at."""
-    square = jnp.sum(gradient**2)
+    square = total(gradient**2)
     return jnp.where(square < smallest, square, smallest)
 
 
 def _last(lane: Lane, now: Stepping, looks: int) -> _Last:
     went = jnp.where(lane.outcome == Outcome.RUNNING, stretch.gone(now.bits, looks), 0)
-    return _Last(went, jnp.sum(now.gradient**2), jnp.max(jnp.abs(now.gradient)))
+    return _Last(went, total(now.gradient**2), over(jnp.maximum, jnp.abs(now.gradient)))
 
 
 def _read(lane: Lane, now: Stepping, seen: _Last, looks: int, program: Program) -> tuple[Reading, Array]:
