@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from mnemo_jax.calculus import Loss
-from mnemo_jax.descent import STORED, Rules, descend, follow
+from mnemo_jax.descent import STORED, Logs, Rules, descend, follow
 from mnemo_jax.optimizers import Optimizer
 from mnemo_jax.stretch import OPENING
 from mnemo_jax.types import Outcome, Tile
@@ -59,7 +59,7 @@ def rules(dim, *, rate=0.01, tol=1e-8, steps=5000, reach=100.0, below=1e-3, dtyp
     )
 
 
-def run(name, x0, given, *, tile=TILE, size=None, first=0, choice=None):
+def run(name, x0, given, *, tile=TILE, size=None, first=0, choice=None, logs=None):
     choice = choice or Optimizer("sgd", 1.0)
     done = descend(
         x0,
@@ -71,8 +71,9 @@ def run(name, x0, given, *, tile=TILE, size=None, first=0, choice=None):
         loss=LOSSES[name],
         choice=choice,
         tile=tile,
+        logs=logs,
     )
-    return Case(*jax.tree.map(np.asarray, done))
+    return Case(*done)
 
 
 def uniform(n, dim, half, seed=0):
@@ -221,6 +222,18 @@ def test_segments_of_several_words_in_a_native_function(lanes):
         np.testing.assert_array_equal(getattr(one.ends, name), getattr(other.ends, name))
     assert np.all(one.ends.since > 0)
     assert len(one.log.slot) == len(other.log.slot)
+
+
+@pytest.mark.parametrize("tile", [TILE, Tile(lanes=64, steps=32, native=True)])
+def test_a_log_in_used_memory_holds_its_own_stalls_alone(tile):
+    many, few = np.full((200, 2), 0.01), uniform(200, 2, 0.1, seed=3)
+    given, logs = rules(2, rate=0.02, below=0.3), Logs()
+    alone = run("camel", few, given, tile=tile)
+    before = run("camel", many, given, tile=tile, logs=logs)
+    after = run("camel", few, given, tile=tile, logs=logs)
+    assert 0 < len(alone.log.slot) < len(before.log.slot)
+    for mine, theirs in zip((*alone.log, *alone.ends), (*after.log, *after.ends), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_refill_share_changes_no_byte():
