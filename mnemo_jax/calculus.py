@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -22,6 +22,7 @@ RIGHT = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
 """Compiler options of programs that evaluate losses in float32. On a CPU jaxlib 0.10 gives sums to a library, and in
 float32 that library gets the mean of a difference of two sums wrong where there are more than some thirty points (0.15
 for a number of order 1); products of matrices, and float64, it gets right."""
+KEPT = 256  # losses whose derivatives are remembered
 PROBES = 8  # random vectors whose products estimate the norm of a large Hessian
 
 
@@ -163,9 +164,9 @@ def _cast(key: str, value: Any, dtype: Any) -> Array:
 LINEAR_ALGEBRA = ("cholesky", "eig", "householder", "hessenberg", "lu", "qr", "schur", "svd", "triangular_solve")
 
 
-def calls_lapack(loss: Loss, dim: int, args: Args) -> bool:
-    """Whether value or gradient of the loss factor or solve with matrices."""
-    text = str(jax.make_jaxpr(jax.grad(loss))(np.zeros(dim), args))
+def calls_lapack(function: Callable[..., Any], *args: Any) -> bool:
+    """Whether a function factors matrices or solves with them, for arguments of such shapes."""
+    text = str(jax.make_jaxpr(function)(*args))
     return any(re.search(rf"\b{name}\w*\[", text) for name in LINEAR_ALGEBRA)
 
 
@@ -185,13 +186,13 @@ def called(equation: Any) -> Iterator[Any]:
                 yield part
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def grad_of(loss: Loss) -> Callable[..., Array]:
     """Return the gradient of a loss, as a function of its own that is traced once, however often a program calls it."""
     return jax.jit(jax.grad(loss))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def hessian(loss: Loss) -> Callable[[Array, Args], Array]:
     """Return the function ``(x, args) -> H`` with ``H`` of shape ``[d, d]``, forward over reverse."""
     return jax.jit(jax.jacfwd(grad_of(loss)))

@@ -239,8 +239,8 @@ def _in_tiles(
         done = (_tile(tile, *own, loss=loss, one=one, apart=apart) for tile in tiles)
         return [Point(*map(np.asarray, tile)) for tile in done]  # one at a time: see devices.py
 
-    if share == 1 and devices.apart:
-        parts = [work(0, devices.devices[0])]  # here, as the devices may be at work
+    if share == 1:
+        parts = [work(0, devices.devices[0])]  # here, as the devices' threads may be at work
     else:
         parts = [future.result() for future in devices.each(work, range(share))]
     tiles = [parts[k % share][k // share] for k in range(len(begins))]

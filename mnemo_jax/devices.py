@@ -8,7 +8,7 @@ jaxlib 0.10, can wait for each other for ever (seen with ``eigh`` inside a loop,
 can programs that jax runs in the pool itself. So several CPU devices work side by side only on programs without linear
 algebra and where programs run in the thread that calls them (``jax_cpu_enable_async_dispatch`` off, as the command
 sets it); elsewhere they take turns. The numbers are the same. One program with linear algebra, in the thread that asks
-for it, may run beside those without: there is none that it and another could wait for each other in.
+for it, may run beside those without.
 
 LAPACK itself gets one thread: from some 80 coordinates on OpenBLAS would spread an eigenvalue problem of a millisecond
 over all cores, and a polish takes twenty times as long where others want these too.

@@ -22,10 +22,11 @@ from mnemo_jax import store, training
 from mnemo_jax.calculus import Args, Loss, Watch, calls_lapack, loss_of, measured, parts_of, typical_norms, values
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.clock import Clock
-from mnemo_jax.descent import Ends, Logs, Rules, StallLog, descend, follow
+from mnemo_jax.descent import Ends, Logs, Rules, StallLog, descend, first_step, follow, is_native
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import MnemoError, UserError
 from mnemo_jax.finish import finish, gather, is_sure
+from mnemo_jax.initializers import Layered
 from mnemo_jax.journal import note, note_end
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label, unjudged
 from mnemo_jax.landscape import DENSE
@@ -237,7 +238,11 @@ def begin(plan: Plan, folder: Path, devices: Devices) -> None:
 def devices_for(plan: Plan, number: int | None) -> Devices:
     """Return the devices for a plan's programs, after checking that its loss is a pure scalar function."""
     loss, args = loss_of(plan.landscape, jnp.dtype(plan.precision))
-    return Devices(number, linear_algebra=calls_lapack(loss, plan.landscape.dim, args))
+    x, one = (jax.ShapeDtypeStruct(shape, plan.precision) for shape in ((plan.landscape.dim,), ()))
+    numbers: Any = dict.fromkeys(plan.optimizer.numbers(), one)
+    rules: Any = Rules(one, jax.ShapeDtypeStruct((), jnp.int32), x, x, one, one, numbers)  # type: ignore[arg-type]
+    step = partial(first_step, loss=loss, choice=plan.optimizer.traced(), watch=watch_of(plan))
+    return Devices(number, linear_algebra=calls_lapack(step, x, args, rules))
 
 
 def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepared:
@@ -285,8 +290,8 @@ def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
 
 
 def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn: Warn) -> None:
-    """Compute every block that is not there yet; the next ones descend while one is written."""
-    plan = prepared.plan
+    """Compute every block that is not there yet; the next ones descend while one is written, or labelled already."""
+    plan, beside = prepared.plan, _beside(prepared)
     todo = list(_missing(plan, folder, warn))
     resumed = plan.count - sum(min(plan.block, plan.count - number * plan.block) for number in todo)
     progress = Progress("descent", resumed, plan.count, resumed)
@@ -297,11 +302,13 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
         for number, following in zip(todo, [*todo[1:], None], strict=False):
             block, useful, total = _collect(prepared, number, pending)
             clock.lap("descent")
-            beside = prepared.devices.apart
-            pending = _begin(prepared, following) if following is not None and beside else []
+            pending = []
+            if following is not None and beside:
+                pending = _begin(prepared, following)
             labelled = (label if plan.catalogue else unjudged)(block, prepared.judge)
             clock.lap("labelling")
-            pending = _begin(prepared, following) if following is not None and not beside else pending
+            if following is not None and not beside:
+                pending = _begin(prepared, following)
             files = _files(prepared, number, block, labelled)
             if writing is not None:
                 writing.result()  # one block at a time waits to be written
@@ -316,6 +323,19 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
             writing.result()
             report(progress)
             clock.lap("writing")
+
+
+def _beside(prepared: Prepared) -> bool:
+    """Whether starts may descend while others' ends are labelled, which on a CPU takes linear algebra.
+
+    Theirs must have none then (see `devices`), as native programs have not, nor drawing but layer by layer. A GPU's
+    memory may not hold both.
+    """
+    plan, devices = prepared.plan, prepared.devices
+    start = jax.ShapeDtypeStruct((1, plan.landscape.dim), plan.precision)
+    fixed: dict[str, Any] = {"loss": prepared.loss, "choice": plan.optimizer.traced(), "tile": plan.tile}
+    plain = is_native(start, prepared.args, prepared.rules, **fixed, watch=prepared.watch)
+    return plain and devices.apart and devices.platform == "cpu" and not isinstance(plan.starts, Layered)
 
 
 def _missing(plan: Plan, folder: Path, warn: Warn) -> Iterator[int]:

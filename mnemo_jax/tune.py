@@ -39,6 +39,7 @@ def measure(plan: Plan, devices: int | None) -> list[dict[str, Any]]:
         prepared = [
             pipeline.prepare(replace(plan, tile=tile, recording=Recording(block=size)), workers) for tile in tiles
         ]
+        prepared = [one._replace(logs=prepared[0].logs) for one in prepared]  # blocks of one size
         seconds = np.full(len(tiles), np.inf)
         steps = [pipeline.descend_block(one, 0)[1:] for one in prepared]  # compiles
         for _ in range(REPEATS):

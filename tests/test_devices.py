@@ -9,10 +9,17 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import mnemo_jax as mnemo
+from mnemo_jax import losses
 from mnemo_jax.calculus import Loss, calls_lapack
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
+from mnemo_jax.optimizers import Optimizer
+from mnemo_jax.pipeline import devices_for
+from mnemo_jax.plan import Plan, Recording
+from mnemo_jax.starts import Uniform
+from mnemo_jax.stopping import Stop
+from mnemo_jax.types import Tile
 
 
 def together(devices):
@@ -88,7 +95,23 @@ def test_no_more_devices_than_there_are():
     ],
 )
 def test_linear_algebra_in_a_loss_is_seen(loss, calls):
-    assert calls_lapack(Loss(loss, None, False), 2, {}) == calls
+    assert calls_lapack(jax.grad(Loss(loss, None, False)), jnp.zeros(2), {}) == calls
+
+
+@pytest.mark.parametrize(("optimizer", "apart"), [("adam", True), ("newton", False), ("saddle_free_newton", False)])
+def test_linear_algebra_in_steps_is_seen(optimizer, apart):
+    plan = Plan(
+        name="steps",
+        landscape=losses.build("rosenbrock", {"dim": 3}),
+        loss={},
+        starts=Uniform(count=1),
+        optimizer=Optimizer(optimizer, 0.1 if apart else None),
+        stop=Stop(),
+        tile=Tile(lanes=1, steps=1),
+        recording=Recording(),
+    )
+    with jax.enable_x64(True), devices_for(plan, 2) as devices:
+        assert devices.apart == apart
 
 
 def test_linear_algebra_has_one_thread_while_devices_work():

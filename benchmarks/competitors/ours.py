@@ -22,15 +22,15 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     prepared = pipeline.prepare(plan, workers)
     share = -(-len(x0) // len(workers))
     part = min(share, -(-plan.block // len(workers)))
-    shares = [blocks(x0[k * share : (k + 1) * share], part, workers.devices[k]) for k in range(len(workers))]
-
     root = jax.random.key(plan.seed)
+    queues = [blocks(x0, k * share, min(share, len(x0) - k * share), part) for k in range(len(workers))]
+    shares = [jax.device_put(queue, device) for queue, device in zip(queues, workers.devices, strict=True)]
 
-    def block(x: jax.Array, size: int, first: int) -> tuple[Any, int]:
+    def block(x: jax.Array, size: jax.Array, first: jax.Array) -> tuple[Any, int]:
         ends, _, segments = descend(
             x,
-            np.int32(size),
-            np.int64(first),
+            size,
+            first,
             root,
             prepared.args,
             prepared.rules,
@@ -42,7 +42,7 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
         return ends, segments
 
     def work(k: int, _: jax.Device) -> list[tuple[Any, int]]:
-        return [block(x, size, k * share + i * part) for i, (x, size) in enumerate(shares[k])]
+        return [block(*one) for one in shares[k]]
 
     def run() -> Result:
         done = [block for future in workers.each(work) for block in future.result()]
@@ -53,7 +53,10 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     return run
 
 
-def blocks(x0: np.ndarray, part: int, device: jax.Device) -> list[tuple[jax.Array, int]]:
-    """Return one device's starts in blocks of ``part``, the last one filled up, with how many of each count."""
-    cuts = [x0[i : i + part] for i in range(0, len(x0), part)]
-    return [(jax.device_put(np.resize(cut, (part, x0.shape[1])), device), len(cut)) for cut in cuts]
+def blocks(x0: np.ndarray, begin: int, number: int, part: int) -> list[tuple[np.ndarray, np.int32, np.int64]]:
+    """Return starts ``x0[begin : begin + number]`` in blocks of ``part``, the last one filled up.
+
+    Each with how many of its starts count, and the number of the first.
+    """
+    cuts = [(x0[i : min(i + part, begin + number)], i) for i in range(begin, begin + number, part)]
+    return [(np.resize(cut, (part, x0.shape[1])), np.int32(len(cut)), np.int64(i)) for cut, i in cuts]

@@ -18,9 +18,22 @@ many looks, and what they say. ``rows``: what is written of ends and stalls. ``s
 new starts. ``block``: a block of starts on one device. ``paths``: a few starts with every point on their way.
 """
 
-from mnemo_jax.descent.block import COMPILED, descend
+from mnemo_jax.descent.block import COMPILED, descend, is_native
 from mnemo_jax.descent.paths import follow
 from mnemo_jax.descent.program import MakesOptimizer, Rules
 from mnemo_jax.descent.rows import STORED, Ends, Logs, StallLog
+from mnemo_jax.descent.step import first_step
 
-__all__ = ["COMPILED", "STORED", "Ends", "Logs", "MakesOptimizer", "Rules", "StallLog", "descend", "follow"]
+__all__ = [
+    "COMPILED",
+    "STORED",
+    "Ends",
+    "Logs",
+    "MakesOptimizer",
+    "Rules",
+    "StallLog",
+    "descend",
+    "first_step",
+    "follow",
+    "is_native",
+]

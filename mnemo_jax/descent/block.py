@@ -78,26 +78,27 @@ def _program(given: tuple[Any, ...], fixed: dict[str, Any]) -> Callable[..., Any
     kind = tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves), tuple(fixed.values())
     with TRACING:
         if kind not in PROGRAMS:
-            plain = _is_plain(*given[1:4], **fixed)
-            program = COMPILED["native" if plain else str(given[1].x0.dtype)]
+            _, queue, args, rules, _ = given
+            plain = is_native(queue.x0, args, rules, **fixed)
+            program = COMPILED["native" if plain else str(queue.x0.dtype)]
             program.trace(*given, **fixed, plain=plain)
             PROGRAMS[kind] = partial(program, plain=plain)
         return PROGRAMS[kind]
 
 
-def _is_plain(
-    queue: Queue, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer, tile: Tile, watch: Watch
+def is_native(
+    x0: Any, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer, tile: Tile, watch: Watch
 ) -> bool:
-    """Return whether a program is compiled whole (see `native`)."""
+    """Return whether the program for blocks like ``x0 [n, d]`` is compiled whole (see `native`)."""
     if not (tile.native and tile.layout == "lanes_last") or watch.looks:
         return False
-    start = jax.ShapeDtypeStruct(queue.x0.shape[1:], queue.x0.dtype)
+    start = jax.ShapeDtypeStruct(x0.shape[1:], x0.dtype)
     first = jax.make_jaxpr(partial(first_step, loss=loss, choice=choice, watch=watch))
     return native.is_plain(first(start, args, rules))
 
 
 class _Carry(NamedTuple):
-    """What is served, segments run, and the stall log."""
+    """What is served, arrays to write over, segments run, and the stall log."""
 
     served: Served
     scratch: Scratch

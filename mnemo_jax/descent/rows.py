@@ -189,6 +189,6 @@ def put(old: Rows, new: Rows, where: Array, axis: int) -> Rows:
     return jax.tree.map(lambda a, b: a.at[where].set(jnp.moveaxis(b, axis, 0), mode="drop"), old, new)
 
 
-def chosen(rows: Any, which: Array, axis: int) -> Any:
+def chosen(rows: Rows, which: Array, axis: int) -> Rows:
     """Return some of the rows on ``axis``."""
-    return jax.tree.map(lambda array: jnp.take(array, which, axis=axis), rows)
+    return Rows(*(jnp.take(array, which, axis=axis) for array in rows))
