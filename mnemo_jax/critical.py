@@ -64,8 +64,7 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     """
     x = found.x
 
-    def grad(y: Array) -> Array:
-        return grad_of(loss)(y, args)
+    grad = partial(grad_of(loss), args=args)
 
     def second(y: Array) -> Array:
         return hessian(loss)(y, args)

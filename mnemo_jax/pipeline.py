@@ -296,19 +296,22 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
     resumed = plan.count - sum(min(plan.block, plan.count - number * plan.block) for number in todo)
     progress = Progress("descent", resumed, plan.count, resumed)
     report(progress)
-    pending = _begin(prepared, todo[0]) if todo else []
+
+    def begun(number: int | None) -> list[Future[Part]]:
+        return [] if number is None else _begin(prepared, number)
+
+    pending = begun(todo[0] if todo else None)
     with ThreadPoolExecutor(1, thread_name_prefix="mnemo-writer") as writer:
         writing: Future[None] | None = None
         for number, following in zip(todo, [*todo[1:], None], strict=False):
             block, useful, total = _collect(prepared, number, pending)
             clock.lap("descent")
-            pending = []
-            if following is not None and beside:
-                pending = _begin(prepared, following)
+            if beside:
+                pending = begun(following)
             labelled = (label if plan.catalogue else unjudged)(block, prepared.judge)
             clock.lap("labelling")
-            if following is not None and not beside:
-                pending = _begin(prepared, following)
+            if not beside:
+                pending = begun(following)
             files = _files(prepared, number, block, labelled)
             if writing is not None:
                 writing.result()  # one block at a time waits to be written
@@ -332,10 +335,17 @@ def _beside(prepared: Prepared) -> bool:
     memory may not hold both.
     """
     plan, devices = prepared.plan, prepared.devices
-    start = jax.ShapeDtypeStruct((1, plan.landscape.dim), plan.precision)
-    fixed: dict[str, Any] = {"loss": prepared.loss, "choice": plan.optimizer.traced(), "tile": plan.tile}
-    plain = is_native(start, prepared.args, prepared.rules, **fixed, watch=prepared.watch)
-    return plain and devices.apart and devices.platform == "cpu" and not isinstance(plan.starts, Layered)
+    if not devices.apart or devices.platform != "cpu" or isinstance(plan.starts, Layered):
+        return False
+    return is_native(
+        jax.ShapeDtypeStruct((1, plan.landscape.dim), plan.precision),
+        prepared.args,
+        prepared.rules,
+        loss=prepared.loss,
+        choice=plan.optimizer.traced(),
+        tile=plan.tile,
+        watch=prepared.watch,
+    )
 
 
 def _missing(plan: Plan, folder: Path, warn: Warn) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """One look at a lane's point and one update."""
 
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -134,7 +134,8 @@ def _batches(x: Array, program: Program) -> dict[str, Any]:
     }
 
 
+@partial(jax.jit, static_argnames=("loss", "choice", "watch"))
 def first_step(x: Array, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer, watch: Watch) -> Stepping:
-    """Return what a step makes of a start ``x [d]``: asked for the primitives that it takes."""
+    """Return what a step makes of a start ``x [d]``: asked for the primitives that it takes, which jit remembers."""
     program = program_of(loss, args, rules, (), choice, watch)
     return step(standing(x, program.optimizer.init(x)), jnp.int32(1), jnp.inf, jnp.int32(0), program)
