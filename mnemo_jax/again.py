@@ -14,6 +14,7 @@ from mnemo_jax.calculus import Watch
 from mnemo_jax.descent import follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
+from mnemo_jax.keys import root_of
 from mnemo_jax.labelling import Judge
 from mnemo_jax.record import Record, load
 from mnemo_jax.symmetry import canonical
@@ -38,7 +39,7 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
         paths, outcomes = follow(
             x0,
             number,
-            jax.random.key(prepared.plan.seed),
+            root_of(prepared.plan.seed),
             prepared.args,
             prepared.rules,
             loss=prepared.loss,

@@ -5,6 +5,8 @@ from enum import IntEnum
 import jax
 from jax import Array
 
+from mnemo_jax.threefry import THREEFRY
+
 
 class Purpose(IntEnum):
     """What a key is for; keys of two purposes are never equal."""
@@ -13,6 +15,16 @@ class Purpose(IntEnum):
     NOISE = 1
     BATCH = 2
     AUGMENT = 3
+
+
+def root_of(seed: int) -> Array:
+    """Return the key that all random numbers of a run with this seed come from."""
+    return jax.random.key(seed, impl=THREEFRY)
+
+
+def worded(words: Array) -> Array:
+    """Return the key that words (uint32 ``[2]``, as `jax.random.key_data` gives them) stand for."""
+    return jax.random.wrap_key_data(words, impl=THREEFRY)
 
 
 def key(root: Array, purpose: Purpose, number: Array, step: int | Array = 0) -> Array:

@@ -12,6 +12,7 @@ import optax
 from jax import Array
 
 from mnemo_jax import shuffle
+from mnemo_jax.keys import worded
 
 Transform: TypeAlias = optax.GradientTransformationExtraArgs
 Rate: TypeAlias = float | Array | optax.Schedule | None
@@ -81,7 +82,7 @@ def perturbed(inner: Transform, rate: Rate, *, radius: float | Array, below: flo
     def update(gradient: Array, state: NoiseState, x: Array, **extra: Any) -> tuple[Array, NoiseState]:
         step, memory = inner.update(gradient, state.inner, x, **extra)
         jumps = (jnp.sum(gradient**2) <= jnp.square(jnp.asarray(below, x.dtype))) & (state.count >= state.last + every)
-        jump = radius * jax.random.ball(_draw(state), x.size, dtype=x.dtype)
+        jump = radius * _in_ball(_draw(state), x.size, x.dtype)
         memory = jax.tree.map(lambda old, new: jnp.where(jumps, old, new), state.inner, memory)
         after = _next(state, memory)._replace(last=jnp.where(jumps, state.count, state.last))
         return jnp.where(jumps, jump, step), after
@@ -105,7 +106,7 @@ def minibatch(inner: Transform, rate: Rate, *, size: int, replace: bool = True) 
         gradient: Array, state: BatchState, x: Array, *, items: int, gradient_on: Any, **extra: Any
     ) -> tuple[Array, BatchState]:
         del gradient
-        order, change = (jax.random.wrap_key_data(key) for key in (state.batch_key, state.augment_key))
+        order, change = (worded(key) for key in (state.batch_key, state.augment_key))
         if replace:
             rows = jax.random.randint(jax.random.fold_in(order, state.count), (size,), 0, items)
         else:
@@ -130,7 +131,16 @@ def _init(inner: Transform, last: int = 0) -> Callable[[Any], NoiseState]:
 
 
 def _draw(state: NoiseState) -> Array:
-    return jax.random.fold_in(jax.random.wrap_key_data(state.key), state.count)
+    return jax.random.fold_in(worded(state.key), state.count)
+
+
+def _in_ball(key: Array, size: int, dtype: Any) -> Array:
+    """Return a uniform point of the unit ball: the first entries of one on the sphere in two dimensions more.
+
+    That is Archimedes' theorem; jax's own `jax.random.ball` rejects draws in a loop that all lanes wait for.
+    """
+    drawn = jax.random.normal(key, (size + 2,), dtype)
+    return drawn[:size] / jnp.linalg.norm(drawn)
 
 
 def _next(state: NoiseState, memory: Any) -> NoiseState:

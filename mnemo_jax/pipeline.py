@@ -28,6 +28,7 @@ from mnemo_jax.errors import MnemoError, UserError
 from mnemo_jax.finish import finish, gather, is_sure
 from mnemo_jax.initializers import Layered
 from mnemo_jax.journal import note, note_end
+from mnemo_jax.keys import root_of
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label, unjudged
 from mnemo_jax.landscape import DENSE
 from mnemo_jax.plan import Plan, watch_of
@@ -365,7 +366,7 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
     """Send a block of starts to the devices, an equal part to each; returns at once."""
     plan = prepared.plan
     first, size, part = _extent(prepared, number)
-    root = jax.random.key(plan.seed)
+    root = root_of(plan.seed)
 
     def work(k: int, device: jax.Device) -> Part:
         own, start = min(max(size - k * part, 0), part), first + k * part
@@ -535,7 +536,7 @@ def _followed(prepared: Prepared, first: int, number: int) -> list[np.ndarray]:
     paths, _ = follow(
         prepared.draw(first, number).astype(plan.precision),
         first,
-        jax.random.key(plan.seed),
+        root_of(plan.seed),
         prepared.args,
         prepared.rules,
         loss=prepared.loss,

@@ -17,7 +17,7 @@ from pydantic import Field
 from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
 from mnemo_jax.initializers import Layered, Recipe, recipe
-from mnemo_jax.keys import Purpose, key
+from mnemo_jax.keys import Purpose, key, root_of
 from mnemo_jax.landscape import Landscape
 
 Numbers = float | tuple[float, ...]
@@ -128,19 +128,19 @@ def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
             high = _per_axis("starts.upper", starts.upper, landscape.upper)
             if not np.all(low < high):
                 raise UserError(f"starts.lower, starts.upper: the box is empty: {low.tolist()} to {high.tolist()}")
-            return partial(_keyed, jax.random.key(seed), low, high - low, total, jax.random.uniform)
+            return partial(_keyed, root_of(seed), low, high - low, total, jax.random.uniform)
         case Normal():
             mean = _per_axis("starts.mean", starts.mean, landscape.lower)
             scale = _per_axis("starts.scale", starts.scale, landscape.lower)
             if not np.all(scale >= 0):
                 raise UserError(f"starts.scale: {scale.tolist()} is negative")
-            return partial(_keyed, jax.random.key(seed), mean, scale, total, jax.random.normal)
+            return partial(_keyed, root_of(seed), mean, scale, total, jax.random.normal)
         case Grid():
             return partial(_cells, np.asarray(starts.sizes(landscape.dim)), low, high, total)
         case Sobol():
             return partial(_sobol, seed, low, high, total)
         case Layered():
-            return partial(_layered, recipe(starts, landscape), jax.random.key(seed), total)
+            return partial(_layered, recipe(starts, landscape), root_of(seed), total)
         case Points():
             given = _given(starts, landscape.dim)
             return lambda first, n: jnp.asarray(given[numbers(first, n, total)])

@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mnemo_jax"
 LAYERS = (
+    {"threefry"},
     {
         "errors",
         "keys",

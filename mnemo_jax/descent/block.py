@@ -150,7 +150,7 @@ def _descend(
         serving = one_by_one if plain else together
         return _Carry(serving(now, own, queue, program, tile), old, segments, log)
 
-    idle = starts(jnp.broadcast_to(size, tile.lanes), queue, program, axis)
+    idle = jax.tree.map(partial(jnp.repeat, repeats=tile.lanes, axis=axis), starts(size[None], queue, program, axis))
     blank = watch.blank(x0.dtype)
     history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
     true = size > -1  # as every number of starts

@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array, lax
 
 from mnemo_jax.errors import UserError
-from mnemo_jax.keys import Purpose
+from mnemo_jax.keys import Purpose, root_of
 from mnemo_jax.networks.curves import Loss, row_key
 from mnemo_jax.spectrum import overlooked, rounding
 
@@ -95,7 +95,7 @@ def extremes(loss: Loss, x: Array, *args: Any, products: int = 64, batch_size: i
     most = batch_size or int(np.clip(ROOM // (size * dim), 1, BATCH))
     batch = -(-number // -(-number // most))
     rows = np.minimum(np.arange(-(-number // batch) * batch), number - 1)  # the last batch is filled up
-    made = _tridiagonals(x[rows], jnp.asarray(rows), jax.random.key(seed), args, loss=loss, size=size, batch=batch)
+    made = _tridiagonals(x[rows], jnp.asarray(rows), root_of(seed), args, loss=loss, size=size, batch=batch)
     diagonal, beside = (np.asarray(part, np.float64)[:number] for part in made)
     return _ritz(diagonal, beside, x)
 

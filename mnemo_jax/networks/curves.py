@@ -14,7 +14,7 @@ import optax
 from jax import Array, lax
 
 from mnemo_jax.errors import UserError
-from mnemo_jax.keys import Purpose
+from mnemo_jax.keys import Purpose, root_of
 
 Loss = Callable[..., Any]
 Kind = Literal["bezier", "chain"]
@@ -64,7 +64,7 @@ def curves(
     check(a, b, kind)
     if steps < 1 or not learning_rate > 0:
         raise UserError(f"steps: they and learning_rate must be positive, got {steps} and {learning_rate:g}")
-    root, rate = jax.random.key(seed), jnp.asarray(learning_rate, a.dtype)
+    root, rate = root_of(seed), jnp.asarray(learning_rate, a.dtype)
     return _bends(a, b, root, rate, args, loss=loss, kind=kind, steps=steps, batch_size=batch_size)
 
 

@@ -11,7 +11,7 @@ from jax import Array, lax
 
 from mnemo_jax.calculus import RIGHT
 from mnemo_jax.errors import UserError
-from mnemo_jax.keys import Purpose
+from mnemo_jax.keys import Purpose, root_of
 from mnemo_jax.losses.layers import Layer, Layers, flat
 from mnemo_jax.networks.curves import Loss, row_key
 
@@ -72,7 +72,7 @@ def directions(x: Array, layers: Layers, number: int = 2, biases: Biases = "zero
     """
     if biases not in ("zero", "scaled"):
         raise UserError(f"biases: must be zero or scaled, got {biases!r}")
-    return _directions(x, jax.random.key(seed), layers, number, biases)
+    return _directions(x, root_of(seed), layers, number, biases)
 
 
 @partial(jax.jit, static_argnames=("layers", "number", "biases"))
@@ -101,7 +101,7 @@ def array_directions(x: Array, unravel: Callable[[Array], Any] | None, number: i
         number: of directions at each.
         seed: of the random numbers.
     """
-    return _array_directions(x, jax.random.key(seed), unravel or (lambda point: point), number)
+    return _array_directions(x, root_of(seed), unravel or (lambda point: point), number)
 
 
 @partial(jax.jit, static_argnames=("unravel", "number"))
