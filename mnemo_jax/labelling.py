@@ -1,11 +1,13 @@
 """From the ends of a block's descents to its own small table of critical points and a local label per start.
 
-Most starts of a block end where others do. One end per cell of a fine grid is polished; another is given the same
-point without a polish when Newton's method is certain enough to take it there: it lies within the point's radius of
-quadratic convergence and no further away than its stop rule explains. All others are polished themselves.
+Most starts of a block end where others do. A few are polished first, one per cell of a fine grid; another is given a
+point that is known without a polish when Newton's method is certain enough to take it there: it lies within the point's
+radius of quadratic convergence and no further away than the gradient there explains. All others are polished
+themselves, and stalls are treated alike.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from mnemo_jax.exits import directions
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.orbits import finite
 from mnemo_jax.polish import Scales
+from mnemo_jax.reach import certain, known, reach_of
 from mnemo_jax.symmetry import canonical
 from mnemo_jax.types import Kind, Outcome
 
@@ -25,6 +28,8 @@ NAMED = 4096  # starts, the first of a run, whose nearest critical point is name
 TILE = 64  # degenerate points looked at together
 TIP = 4e-6  # box lengths from a kink's tip within which an end belongs to it, a few times what tells kinks
 CELL = 1e-4  # box lengths, the grid on which ends are grouped before the polish
+FIRST_ENDS = 4096  # of a block's, which show the points that most of the others are at
+FIRST_STALLS = 64
 
 
 class Stalls(NamedTuple):
@@ -165,14 +170,14 @@ def label(block: Block, judge: Judge) -> Labelled:
     ended = sure | (block.outcome == Outcome.FINISHED)
     collected = _Collected(judge)
     point = np.full(len(block.x), -1, np.int64)
-    point[ended] = collected.ends(block.x[ended], sure[ended], number[ended])
+    rows: Any = slice(None) if ended.all() else ended
+    point[rows] = collected.ends(block.x[rows], sure[rows], number[rows])
     lost = np.isin(block.outcome, (Outcome.OUT_OF_STEPS, Outcome.NON_FINITE)) & (number < NAMED)
     lost[lost] = np.all(np.isfinite(block.x[lost]), axis=1)
     point[lost] = collected.nearest(block.x[lost], number[lost])
     # Nearly every descent ends in a stretch of small gradients: those at a minimum are no stalls, nor worth a polish.
-    arrived = ended & (collected.kind(point) == Kind.MINIMUM)
-    block = block._replace(stalls=_stalls(block, ~arrived))
-    at = collected.nearest(block.stalls.x, block.stalls.start, kinks=False)
+    block = block._replace(stalls=_stalls(block, ~(ended & collected.minima(point))))
+    at = collected.stalls(block.stalls)
     away = block.stalls.exit - collected.x(at)
     table, new = collected.table()
     members = collected.members(point[ended & (point >= 0)], new) if finite(judge.landscape) else None
@@ -209,7 +214,7 @@ def _count(
     labelled = ended & (point >= 0)
     table = table._replace(count=np.bincount(point[labelled], minlength=len(table.x)).astype(np.int64))
     minimum = np.append(table.kind == Kind.MINIMUM, False)  # row -1: none
-    arrived = labelled & minimum[point]
+    arrived = labelled & minimum.take(point)
     stalls, place = block.stalls, block.stalls.start - block.first
     arrived[place[stalls.censored & minimum[at] & ~labelled[place]]] = True
     stays = ~(stalls.censored & arrived[place])
@@ -242,7 +247,7 @@ def _stalls(block: Block, chosen: np.ndarray) -> Stalls:
 
 
 def _renumber(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
-    return np.where(rows >= 0, new[rows], -1) if len(new) else rows
+    return np.append(new, -1).take(rows)  # row -1: none
 
 
 class _Collected:
@@ -267,32 +272,52 @@ class _Collected:
         x = np.concatenate([points.x for points, _ in self.parts])
         return np.where((rows >= 0)[:, None], x[rows], np.nan) if len(x) else np.full((len(rows), x.shape[1]), np.nan)
 
-    def kind(self, rows: np.ndarray) -> np.ndarray:
-        """Return the kinds of the points in ``rows`` as far as Hessians tell, -1 for none."""
-        kinds = np.concatenate([points.kind for points, _ in self.parts])
-        return np.where(rows >= 0, kinds[rows], -1) if len(kinds) else np.full(len(rows), -1)
+    def minima(self, rows: np.ndarray) -> np.ndarray:
+        """Return whether the points in ``rows`` are minima as far as Hessians tell, False for none."""
+        kinds = [points.kind == Kind.MINIMUM for points, _ in self.parts]
+        return np.concatenate([*kinds, [False]]).take(rows)
 
     def ends(self, x: np.ndarray, sure: np.ndarray, number: np.ndarray) -> np.ndarray:
-        """Judge the ends of descents, one for many where that is certain."""
-        if not len(x):
-            return np.empty(0, np.int64)
-        first, cell = cells(x, CELL * self.judge.metric.length)
-        points = self.judge.points(x[first], sure[first])
-        rows = self.add(points, number[first])[cell]
-        gap = x - points.x[cell]
-        certain = sure & (np.einsum("nd,nd->n", gap, gap) <= self.reach(points)[cell] ** 2)
-        certain[first] = True
-        if not certain.all():
-            rest = ~certain
-            rows[rest] = self.add(self.judge.points(x[rest], sure[rest]), number[rest])
-        return rows
+        """Judge the ends of descents, one for many where that is certain; ``sure`` are those that converged."""
+        slope = np.where(sure, self.judge.grad_tol * np.sqrt(x.shape[1]), np.nan)
 
-    def reach(self, points: Point) -> np.ndarray:
-        """Return from how far Newton's method goes to each point for certain, as far as the numbers tell, ``[n]``."""
-        smallest = np.min(np.abs(points.eigenvalues), axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            explained = 2.0 * self.judge.grad_tol * np.sqrt(points.x.shape[1]) / smallest
-        return np.where(points.left | (points.nullity > 0), np.nan, np.minimum(explained, points.radius))
+        def judged(those: np.ndarray) -> np.ndarray:
+            first, cell = cells(x[those], CELL * self.judge.metric.length)
+            leaders = those[first]
+            points = self.judge.points(x[leaders], sure[leaders])
+            rows, reach = self.add(points, number[leaders])[cell], reach_of(points).take(cell)
+            gap = np.sum((x[those] - reach.x) ** 2, axis=1)
+            there = certain(gap, slope[those], reach.radius, reach.curvature)
+            there[first] = True
+            if not there.all():
+                rest = those[~there]
+                rows[~there] = self.add(self.judge.points(x[rest], sure[rest]), number[rest])
+            return rows
+
+        return self._in_turn(x, slope, FIRST_ENDS, judged)
+
+    def stalls(self, stalls: Stalls) -> np.ndarray:
+        """Judge the points of stalls at which gradients were smallest, one for many where that is certain."""
+
+        def judged(those: np.ndarray) -> np.ndarray:
+            return self.nearest(stalls.x[those], stalls.start[those], kinks=False)
+
+        return self._in_turn(stalls.x, stalls.smallest, FIRST_STALLS, judged)
+
+    def _in_turn(
+        self, x: np.ndarray, slope: np.ndarray, first: int, judged: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Return the rows of points ``x``: of the ``first`` by ``judged``, and of others that are at no known one."""
+        rows = np.empty(len(x), np.int64)
+        rows[:first] = judged(np.arange(min(first, len(x))))
+        if len(x) > first:
+            reach = reach_of(self.all()[0])
+            distinct = cells(reach.x, CELL * self.judge.metric.length)[0]
+            found = known(x[first:], slope[first:], reach.take(distinct))
+            rows[first:] = np.append(distinct, -1).take(found)
+            rest = first + np.flatnonzero(found < 0)
+            rows[rest] = judged(rest)
+        return rows
 
     def nearest(self, x: np.ndarray, number: np.ndarray, kinks: bool = True) -> np.ndarray:
         """Judge points that are not the ends of converged descents, each by itself."""

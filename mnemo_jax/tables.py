@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mnemo_jax import store
 from mnemo_jax.catalogue import Table
 from mnemo_jax.labelling import Block, Labelled, Members
 from mnemo_jax.store import codes, matrix, nullable, vectors, words
@@ -37,18 +38,18 @@ def starts_table(
     count[place] += 1  # a start can end in one stall only
     stalled[place] += still
     columns = {
-        "start": pa.array(block.first + np.arange(len(block.x), dtype=np.int64)),
+        "start": block.first + np.arange(len(block.x), dtype=np.int64),
         "outcome": words(block.outcome, OUTCOMES),
-        "steps": pa.array(block.steps),
+        "steps": block.steps,
         "period": pa.array(block.period, mask=block.period == 0),
         "point": nullable(labelled.point.astype(np.int32)),
-        "stalls": pa.array(count),
-        "stalled": pa.array(stalled),
-        "final": pa.array(labelled.final),
+        "stalls": count,
+        "stalled": stalled,
+        "final": labelled.final,
     }
     if losses is not None:
-        columns |= {"x": vectors(block.x), "loss": pa.array(losses)}
-    return pa.table(columns | {name: pa.array(values) for name, values in observed.items()})
+        columns |= {"x": vectors(block.x), "loss": losses}
+    return store.table(columns | observed, null=("period", "point"))
 
 
 def history_table(history: History, first: int, steps: np.ndarray) -> pa.Table:
@@ -67,9 +68,10 @@ def stalls_table(labelled: Labelled) -> pa.Table:
     """
     rows = labelled.stalls._asdict()
     del rows["exit"]
-    columns = {name: vectors(values) if name == "x" else pa.array(values) for name, values in rows.items()}
+    columns = {name: vectors(values) if name == "x" else values for name, values in rows.items()}
     direction = pa.array(labelled.direction, mask=labelled.direction == 0)
-    return pa.table(columns | {"point": nullable(labelled.at.astype(np.int32)), "direction": direction})
+    columns |= {"point": nullable(labelled.at.astype(np.int32)), "direction": direction}
+    return store.table(columns, null=("point", "direction"))
 
 
 def members_table(members: Members) -> pa.Table:

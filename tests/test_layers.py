@@ -29,7 +29,7 @@ LAYERS = (
     {"descent", "polish"},
     {"seek", "flow"},
     {"critical", "degenerate", "symmetry", "generators", "estimates", "exits", "boundaries", "uncertainty"},
-    {"catalogue", "orbits", "survival"},
+    {"catalogue", "orbits", "survival", "reach"},
     {"families", "faces", "pathways", "rays", "networks"},
     {"audit"},
     {"plan"},

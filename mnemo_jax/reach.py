@@ -1,0 +1,72 @@
+"""From how far Newton's method goes to a critical point for certain, and which points that spares a polish."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from mnemo_jax.critical import Point
+
+FEW = 64  # coordinates of known points in all; to compare with more takes longer than to sort points into cells
+CHUNK = 1 << 16  # points compared at once, so that there is one program
+
+
+class Reach(NamedTuple):
+    """What says from how far Newton's method goes to critical points ``x [n, d]``.
+
+    Attributes:
+        x: ``[n, d]``.
+        radius: of quadratic convergence, 0 where there is none.
+        curvature: smallest eigenvalue in size.
+    """
+
+    x: Any
+    radius: Any
+    curvature: Any
+
+    def take(self, rows: np.ndarray) -> "Reach":
+        """Return the rows asked for, in that order."""
+        return Reach(*(column[rows] for column in self))
+
+
+def reach_of(points: Point) -> Reach:
+    """Return the reach of critical points; degenerate ones, kinks and those that left have none."""
+    sound = (points.nullity == 0) & ~points.left
+    return Reach(points.x, np.where(sound, points.radius, 0.0), np.min(np.abs(points.eigenvalues), axis=1))
+
+
+def certain(gap: Any, slope: Any, radius: Any, curvature: Any) -> Any:
+    """Return whether Newton's method surely goes to a point ``sqrt(gap)`` away, where gradients are up to ``slope``.
+
+    That lies within the radius of quadratic convergence, and no further away than the gradient explains.
+    """
+    return (gap <= radius**2) & (gap * curvature**2 <= (2.0 * slope) ** 2) & (radius > 0)
+
+
+def known(x: np.ndarray, slope: np.ndarray, reach: Reach) -> np.ndarray:
+    """Return to which known point Newton's method surely goes from each ``x [n, d]``, -1 for none.
+
+    Gradients at ``x`` have norms of at most ``slope [n]``, NaN where nothing is certain.
+    """
+    found, (number, dim) = np.full(len(x), -1), reach.x.shape
+    if not number or not len(x) or number * dim > FEW:
+        return found
+    size = 1 << (number - 1).bit_length()  # for few programs; those added have no reach
+    padded = Reach(*(np.concatenate([own, np.zeros((size - number, *own.shape[1:]))]) for own in reach))
+    for begin in range(0, len(x), CHUNK):
+        own, above = x[begin : begin + CHUNK], slope[begin : begin + CHUNK]
+        part, bound = np.zeros((dim, CHUNK)), np.full(CHUNK, np.nan)
+        part[:, : len(own)], bound[: len(own)] = own.T, above
+        found[begin : begin + CHUNK] = np.asarray(_known(part, bound, padded))[: len(own)]
+    return found
+
+
+@jax.jit
+def _known(x: Array, slope: Array, reach: Reach) -> Array:
+    found = jnp.full(slope.shape, -1, jnp.int32)
+    for row, (point, radius, curvature) in enumerate(zip(*reach, strict=True)):
+        gap = sum((own - entry) ** 2 for own, entry in zip(x, point, strict=True))
+        found = jnp.where(certain(gap, slope, radius, curvature), jnp.int32(row), found)
+    return found
