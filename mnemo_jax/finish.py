@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter, deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,6 +127,21 @@ class _Hashes:
             self.columns.setdefault(name, hashlib.sha256()).update(wide)
 
 
+def _read(folder: Path, names: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield starts and stalls of each block, the next one's read in a thread meanwhile."""
+
+    def tables(name: str) -> tuple[pa.Table, pa.Table]:
+        starts = store.read_table(folder / "starts" / name, without=("x", "loss"))
+        return starts, store.read_table(folder / "stalls" / name, without=("x", "smallest"))
+
+    with ThreadPoolExecutor(1, thread_name_prefix="mnemo-reader") as reader:
+        futures = (reader.submit(tables, name) for name in names)
+        following = next(futures, None)
+        while following is not None:
+            now, following = following, next(futures, None)
+            yield now.result()
+
+
 class _Rows:
     """What the summary needs of all starts, gathered block by block so that memory stays flat."""
 
@@ -143,20 +159,21 @@ class _Rows:
         self.periods: Counter[int] = Counter()
         self.uncatalogued = 0
         self.stalls = _Stalls(size, self.hashes)
-        for name, local in zip(names, labels, strict=True):
-            self._add(plan, store.read_table(folder / "starts" / name, without=("x", "loss")), local)
-            self.stalls.add(store.read_table(folder / "stalls" / name, without=("x", "smallest")), local)
+        for (starts, stalls), local in zip(_read(folder, names), labels, strict=True):
+            self._add(plan, starts, local)
+            self.stalls.add(stalls, local)
 
     def _add(self, plan: Plan, table: pa.Table, local: np.ndarray) -> None:
         codes = store.codes(table["outcome"], OUTCOMES)
         point = table["point"].fill_null(-1).to_numpy()
-        named = np.where(point >= 0, local[point], -1) if len(local) else np.full(len(point), -1)
+        named = np.append(local, -1).take(point)  # row -1: none
         ended = (codes == Outcome.CONVERGED) | (codes == Outcome.FINISHED)
-        label = np.where(ended, named, -1)
+        label = named if ended.all() else np.where(ended, named, -1)
+        outcomes = np.bincount(codes, minlength=len(OUTCOMES))
         for outcome in REPORTED:
-            self.outcomes[outcome.word] += int(np.sum(codes == outcome))
+            self.outcomes[outcome.word] += int(outcomes[outcome])
         self.uncatalogued += int(np.sum(ended & (point >= 0) & (named < 0)))
-        self.counts += np.bincount(label[label >= 0], minlength=len(self.counts))
+        self.counts += np.bincount(label + 1, minlength=len(self.counts) + 1)[1:]
         steps = table["steps"].to_numpy()
         self.steps.add(label, steps)
         self.totals["starts"] += len(label)
@@ -209,7 +226,7 @@ class _Stalls:
         """Count one block's stalls."""
         size = len(self.number) - 1
         point = table["point"].fill_null(-1).to_numpy()
-        at = np.where(point >= 0, local[point], -1) if len(local) else np.full(len(point), -1)
+        at = np.append(local, -1).take(point)
         at = np.where(at >= 0, at, size)
         length = table["length"].to_numpy()
         self.number += np.bincount(at, minlength=size + 1)
