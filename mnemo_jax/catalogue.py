@@ -1,11 +1,10 @@
 """Distinct points: clusters by distance and loss, and an order that does not depend on the starts."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from mnemo_jax.types import Kind
 
@@ -84,8 +83,10 @@ class Metric(NamedTuple):
         wrapped = np.where(wrapped < safe, wrapped, 0.0)  # rounding can land exactly on the period
         return np.where(self.period > 0, wrapped, x)
 
-    def tree(self, x: np.ndarray) -> cKDTree:
+    def tree(self, x: np.ndarray) -> Any:
         """Return a k-d tree of points ``[n, d]`` under this distance; query it with wrapped points."""
+        from scipy.spatial import cKDTree  # takes a tenth of a second to import
+
         return cKDTree(self.wrap(x), boxsize=self.period if np.any(self.period > 0) else None)
 
 

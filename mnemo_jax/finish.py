@@ -65,7 +65,7 @@ def gather(plan: Plan, folder: Path, judge: Judge) -> Found:
     summary["scales"] = {name: float(value) for name, value in judge.scales._asdict().items()}
     return Found(
         catalogue=catalogue,
-        labels=pa.table({"block": blocks, "point": points, "label": store.nullable(labels.astype(np.int64))}),
+        labels=store.table({"block": blocks, "point": points, "label": store.nullable(labels)}, null=("label",)),
         summary=summary | {"fingerprint": _fingerprint(view, catalogue, summary)},
     )
 
@@ -165,7 +165,7 @@ class _Rows:
 
     def _add(self, plan: Plan, table: pa.Table, local: np.ndarray) -> None:
         codes = store.codes(table["outcome"], OUTCOMES)
-        point = table["point"].fill_null(-1).to_numpy()
+        point = store.numbers(table["point"], null=-1)
         named = np.append(local, -1).take(point)  # row -1: none
         ended = (codes == Outcome.CONVERGED) | (codes == Outcome.FINISHED)
         label = named if ended.all() else np.where(ended, named, -1)
@@ -174,27 +174,27 @@ class _Rows:
             self.outcomes[outcome.word] += int(outcomes[outcome])
         self.uncatalogued += int(np.sum(ended & (point >= 0) & (named < 0)))
         self.counts += np.bincount(label + 1, minlength=len(self.counts) + 1)[1:]
-        steps = table["steps"].to_numpy()
+        steps = store.numbers(table["steps"])
         self.steps.add(label, steps)
         self.totals["starts"] += len(label)
         self.totals["steps"] += int(steps.sum(dtype=np.int64))
-        self.totals["stalls"] += int(table["stalls"].to_numpy().sum(dtype=np.int64))
-        self.totals["stalling"] += int(np.sum(table["stalls"].to_numpy() > 0))
+        self.totals["stalls"] += int(store.numbers(table["stalls"]).sum(dtype=np.int64))
+        self.totals["stalling"] += int(np.sum(store.numbers(table["stalls"]) > 0))
         if self.replicates is not None:
-            which = table["start"].to_numpy() // (plan.count // SCRAMBLINGS)
+            which = store.numbers(table["start"]) // (plan.count // SCRAMBLINGS)
             np.add.at(self.replicates, (which[label >= 0], label[label >= 0]), 1)
         if isinstance(plan.starts, Grid):
             self.cells.append(label)
-        period = table["period"].fill_null(0).to_numpy()
+        period = store.numbers(table["period"], null=0)
         self.periods.update(period[period > 0].tolist())
-        counted = {name: table[name].to_numpy() for name in ("stalls", "stalled", "final")}
+        counted = {name: store.numbers(table[name]) for name in ("stalls", "stalled", "final")}
         counted["period"] = period
         self.hashes.add(starts_outcome=codes, starts_steps=steps, starts_point=named, **counted)
         for name in (name for name in table.column_names if training.is_told(name, self.measures)):
-            self.measured.setdefault(name, []).append(table[name].to_numpy().astype(np.float64))
+            self.measured.setdefault(name, []).append(store.numbers(table[name]).astype(np.float64))
             self.hashes.add(**{f"measure_{name}": self.measured[name][-1]})
         for name, parts in self.observed.items():
-            values = table[name].to_numpy().astype(np.float64)
+            values = store.numbers(table[name]).astype(np.float64)
             self.hashes.add(**{f"observable_{name}": values})
             parts.append(_moments(values, label, len(self.counts)))
 
@@ -225,19 +225,21 @@ class _Stalls:
     def add(self, table: pa.Table, local: np.ndarray) -> None:
         """Count one block's stalls."""
         size = len(self.number) - 1
-        point = table["point"].fill_null(-1).to_numpy()
+        point = store.numbers(table["point"], null=-1)
         at = np.append(local, -1).take(point)
         at = np.where(at >= 0, at, size)
-        length = table["length"].to_numpy()
+        length = store.numbers(table["length"])
         self.number += np.bincount(at, minlength=size + 1)
-        self.censored += np.bincount(at[table["censored"].to_numpy(zero_copy_only=False)], minlength=size + 1)
+        self.censored += np.bincount(at[store.numbers(table["censored"])], minlength=size + 1)
         self.length += np.bincount(at, length, minlength=size + 1).astype(np.int64)
         np.maximum.at(self.longest, at, length)
         self.histogram.add(at, length)
-        direction = table["direction"].fill_null(0).to_numpy()
+        direction = store.numbers(table["direction"], null=0)
         self.exits.update(zip(at.tolist(), direction.tolist(), strict=True))
-        start = table["start"].to_numpy()
-        self.hashes.add(stall_start=start, stall_entry=table["entry"].to_numpy(), stall_length=length, stall_point=at)
+        start = store.numbers(table["start"])
+        self.hashes.add(
+            stall_start=start, stall_entry=store.numbers(table["entry"]), stall_length=length, stall_point=at
+        )
         self.hashes.add(stall_direction=direction)
         for k, duration in enumerate(DURATIONS):
             self.longer[k] += len(np.unique(start[length > duration]))
@@ -374,8 +376,8 @@ def _balance(
     if len(tables) < len(files):  # blocks of a version that kept no members
         return None
     x = np.concatenate([store.matrix(table["x"]) for table in tables])
-    label = np.concatenate([local[table["point"].to_numpy()] for local, table in zip(labels, tables, strict=True)])
-    count = np.concatenate([table["count"].to_numpy() for table in tables])
+    label = np.concatenate([local[store.numbers(table["point"])] for local, table in zip(labels, tables, strict=True)])
+    count = np.concatenate([store.numbers(table["count"]) for table in tables])
     x = judge.metric.lower + judge.metric.wrap(x) if np.any(judge.metric.period > 0) else x
     found = orbits.balance(x, label, catalogue.x, plan.landscape, count)
     return found and found._asdict()

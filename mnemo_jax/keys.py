@@ -3,9 +3,13 @@
 from enum import IntEnum
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from mnemo_jax.threefry import THREEFRY
+
+WORD = 0xFFFFFFFF
 
 
 class Purpose(IntEnum):
@@ -18,8 +22,11 @@ class Purpose(IntEnum):
 
 
 def root_of(seed: int) -> Array:
-    """Return the key that all random numbers of a run with this seed come from."""
-    return jax.random.key(seed, impl=THREEFRY)
+    """Return the key that all random numbers of a run with this seed come from: that of ``jax.random.key(seed)``.
+
+    The seed has 64 bits, in either width of integers.
+    """
+    return worded(jnp.asarray([seed >> 32 & WORD, seed & WORD], np.uint32))
 
 
 def worded(words: Array) -> Array:

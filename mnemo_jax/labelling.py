@@ -143,6 +143,11 @@ class Judge(NamedTuple):
             column[kinked] = tip
         return points
 
+    def get_ready(self) -> None:
+        """Have the program that polishes points compiled, by polishing one."""
+        centre = 0.5 * (np.asarray(self.landscape.lower) + np.asarray(self.landscape.upper))
+        judge(centre[None], np.ones(1, bool), self.args, self.scales, loss=self.loss, devices=self.devices)
+
     def tips(self, x: np.ndarray) -> Point:
         """Look for the tip of a kink around points ``x [n, d]``."""
         return settle(x, self.args, self.scales, loss=self.loss, devices=self.devices)

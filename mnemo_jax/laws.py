@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import erf
 
 from mnemo_jax.errors import UserError
@@ -137,6 +136,7 @@ def fit(which: str, value: float, error: float, of: Callable[[float], Moments], 
         of: from a factor on all rates to the law's moments; both fall as rates grow.
         rate: the fastest rate at factor 1.
     """
+    from scipy.optimize import brentq  # takes a tenth of a second to import
 
     def miss(power: float, target: float) -> float:
         return float(getattr(of(float(np.exp(power))), which)) / target - 1.0

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import special
-from scipy.spatial import cKDTree
 
 from mnemo_jax.generators import generators
 from mnemo_jax.landscape import Landscape
@@ -86,6 +85,8 @@ def balance(
     Nothing that treats the members of an orbit alike fails it: a small ``p`` is a mistake in the loss, in the declared
     symmetries, or in the program.
     """
+    from scipy.spatial import cKDTree  # takes a tenth of a second to import
+
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     corners = [move(corner) for move in _moves(landscape) for corner in (low, high)]
     if not all(np.array_equal(np.abs(corner - 0.5 * (low + high)), 0.5 * (high - low)) for corner in corners):

@@ -250,12 +250,13 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     """Measure the landscape's scales over the first starts and turn the stop rules into numbers."""
     landscape, dtype = plan.landscape, jnp.dtype(plan.precision)
     loss, args = loss_of(landscape, dtype)
-    draw = drawer(plan.starts, landscape, plan.seed)
+    part = -(-plan.block // len(devices))
+    draw = drawer(plan.starts, landscape, plan.seed, part)
     exact_loss, exact_args = loss_of(landscape, jnp.float64) if plan.precision == "float32" else (loss, args)
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     # The box's own gradients and curvatures: starts in a cloud around a saddle would make every descent a stall.
     number = SCALE_STARTS // (FEWER if landscape.dim > DENSE else 1)
-    x = np.asarray(drawer(Uniform(count=number), landscape, plan.seed)(0, number))
+    x = np.asarray(_drawn(drawer(Uniform(count=number), landscape, plan.seed, part), devices, 0, number))
     gradient, curvature = typical_norms(x, x[: number // (SCALE_STARTS // HESSIAN_STARTS)], exact_args, loss=exact_loss)
     scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
     tolerance = _grad_tol(plan, float(gradient), warn)
@@ -274,6 +275,11 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     judge = Judge(landscape, exact_loss, exact_args, scales, metric, devices, tolerance)
     parts = parts_of(landscape, dtype) if landscape.measured else ()
     return Prepared(plan, loss, args, draw, rules, judge, devices, Logs(), watch_of(plan), parts)
+
+
+def _drawn(draw: Draw, devices: Devices, first: int, number: int) -> Array:
+    """Return starts, drawn as those of a block are, so that they take no program of their own."""
+    return draw(jax.device_put(np.int64(first), devices.devices[0]), number)
 
 
 def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
@@ -302,6 +308,8 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
         return [] if number is None else _begin(prepared, number)
 
     pending = begun(todo[0] if todo else None)
+    if beside and todo and plan.catalogue:
+        prepared.judge.get_ready()
     with ThreadPoolExecutor(1, thread_name_prefix="mnemo-writer") as writer:
         writing: Future[None] | None = None
         for number, following in zip(todo, [*todo[1:], None], strict=False):
@@ -492,7 +500,7 @@ def _history(prepared: Prepared, block: Block) -> History:
     names = training.names(prepared.plan.landscape)
     if block.history is not None:
         return History(names, block.history, np.arange(prepared.watch.looks) * prepared.watch.every)
-    x0 = prepared.draw(block.first, len(block.x))
+    x0 = _drawn(prepared.draw, prepared.devices, block.first, len(block.x))
     functions = tuple(prepared.plan.landscape.measured.values())
     ends = [measured(x, prepared.parts, functions=functions, unravel=prepared.loss.unravel) for x in (x0, block.x)]
     return History(names, np.stack(ends, axis=1), np.array([0, prepared.plan.stop.max_steps or 0]))
@@ -534,7 +542,7 @@ def _followed(prepared: Prepared, first: int, number: int) -> list[np.ndarray]:
     """Return the paths of ``number`` starts from ``first`` on."""
     plan = prepared.plan
     paths, _ = follow(
-        prepared.draw(first, number).astype(plan.precision),
+        _drawn(prepared.draw, prepared.devices, first, number).astype(plan.precision),
         first,
         root_of(plan.seed),
         prepared.args,

@@ -114,11 +114,12 @@ def count(starts: AnyStarts, landscape: Landscape) -> int:
             return starts.count
 
 
-def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
+def drawer(starts: AnyStarts, landscape: Landscape, seed: int, least: int = 1) -> Draw:
     """Return the function ``(first, n) -> x0 [n, d]`` in float64 that makes the starts ``first .. first + n - 1``.
 
     Numbers past the last start repeat it, so that a block can be filled up. Call it with 64-bit types enabled. Where
-    ``first`` is an int64 array of jax, random starts are drawn on the device on which that lies.
+    ``first`` is an int64 array of jax, random starts are drawn on the device on which that lies. So many as ``least``
+    are drawn, whatever is asked for, which is faster than a program for each number.
     """
     total = count(starts, landscape)
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
@@ -128,13 +129,13 @@ def drawer(starts: AnyStarts, landscape: Landscape, seed: int) -> Draw:
             high = _per_axis("starts.upper", starts.upper, landscape.upper)
             if not np.all(low < high):
                 raise UserError(f"starts.lower, starts.upper: the box is empty: {low.tolist()} to {high.tolist()}")
-            return partial(_keyed, root_of(seed), low, high - low, total, jax.random.uniform)
+            return partial(_keyed, root_of(seed), low, high - low, total, jax.random.uniform, least)
         case Normal():
             mean = _per_axis("starts.mean", starts.mean, landscape.lower)
             scale = _per_axis("starts.scale", starts.scale, landscape.lower)
             if not np.all(scale >= 0):
                 raise UserError(f"starts.scale: {scale.tolist()} is negative")
-            return partial(_keyed, root_of(seed), mean, scale, total, jax.random.normal)
+            return partial(_keyed, root_of(seed), mean, scale, total, jax.random.normal, least)
         case Grid():
             return partial(_cells, np.asarray(starts.sizes(landscape.dim)), low, high, total)
         case Sobol():
@@ -161,9 +162,11 @@ def _per_axis(name: str, value: Numbers | None, default: tuple[float, ...]) -> n
 
 
 def _keyed(
-    root: Array, offset: np.ndarray, scale: np.ndarray, total: int, law: Any, first: int | Array, n: int
+    root: Array, offset: np.ndarray, scale: np.ndarray, total: int, law: Any, least: int, first: int | Array, n: int
 ) -> Array:
-    return _draw(root, offset, scale, jnp.int64(first), jnp.int64(total - 1), n=n, law=law)
+    begin = first if isinstance(first, Array) else np.int64(first)
+    drawn = _draw(root, offset, scale, begin, np.int64(total - 1), n=max(n, least), law=law)
+    return drawn if n >= least else jnp.asarray(np.asarray(drawn)[:n])
 
 
 @partial(jax.jit, static_argnames=("n", "law"))

@@ -137,7 +137,7 @@ def words_of(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, An
 
 def table(columns: Mapping[str, np.ndarray | pa.Array], *, null: Collection[str] = ()) -> pa.Table:
     """Return a table in which none but the columns ``null`` may hold nulls: that halves the time of reading."""
-    arrays = {name: pa.array(values) for name, values in columns.items()}
+    arrays = {name: column(own) if isinstance(own, np.ndarray) else own for name, own in columns.items()}
     fields = [pa.field(name, array.type, nullable=name in null) for name, array in arrays.items()]
     return pa.table(list(arrays.values()), schema=pa.schema(fields))
 
@@ -189,8 +189,8 @@ def read_table(path: Path, without: Collection[str] = ()) -> pa.Table:
         UserError: the file is missing or damaged.
     """
     try:
-        wanted = [name for name in pq.read_schema(path).names if name not in without] if without else None
-        return pq.read_table(path, columns=wanted, page_checksum_verification=True)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read([name for name in file.schema_arrow.names if name not in without])
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
 
@@ -227,25 +227,54 @@ def rows(path: Path) -> int | None:
         return None
 
 
+def column(values: np.ndarray, null: np.ndarray | None = None) -> pa.Array:
+    """Return numbers ``[n]`` as an Arrow column with nulls where ``null [n]`` says so.
+
+    `pa.array` would do, but it imports pandas where that is installed, which takes longer than a small run.
+    """
+    own = _bits(values) if values.dtype == bool else pa.py_buffer(np.ascontiguousarray(values))
+    valid = None if null is None else _bits(~null)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [valid, own])
+
+
+def _bits(flags: np.ndarray) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
+
+
 def vectors(values: np.ndarray) -> pa.FixedSizeListArray:
     """Return ``[n, d]`` values as an Arrow column of lists of ``d``."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).ravel()), values.shape[1])
+    return pa.FixedSizeListArray.from_arrays(column(np.ascontiguousarray(values).ravel()), values.shape[1])
 
 
 def matrix(column: pa.ChunkedArray) -> np.ndarray:
     """Return an Arrow column of lists of ``d`` numbers as ``[n, d]``."""
-    flat = column.combine_chunks()
-    return flat.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
+    return numbers(column.combine_chunks().flatten()).reshape(len(column), column.type.list_size)
+
+
+def numbers(column: pa.Array | pa.ChunkedArray, null: float = np.nan) -> np.ndarray:
+    """Return an Arrow column of numbers or flags as ``[n]``, with ``null`` for nulls: the way back from `column`.
+
+    Arrow's own ``to_numpy`` and ``fill_null`` would import pandas.
+    """
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_boolean(whole.type):
+        return numbers(whole.cast(pa.uint8()), null).astype(bool)
+    values = pa.Array.from_buffers(whole.type, len(whole), [None, whole.buffers()[1]], offset=whole.offset)
+    told = np.from_dlpack(values)
+    return np.where(numbers(whole.is_valid()), told, null) if whole.null_count else told
 
 
 def nullable(numbers: np.ndarray) -> pa.Array:
     """Return integers as an Arrow column in which negative ones are null."""
-    return pa.array(numbers, mask=numbers < 0)
+    return column(numbers, null=numbers < 0)
 
 
 def words(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
     """Return codes as an Arrow column of the names they stand for."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(names))
+    letters = [name.encode() for name in names]
+    ends = np.cumsum([0, *map(len, letters)]).astype(np.int32)
+    dictionary = pa.StringArray.from_buffers(len(names), pa.py_buffer(ends), pa.py_buffer(b"".join(letters)))
+    return pa.DictionaryArray.from_arrays(column(codes.astype(np.int8)), dictionary)
 
 
 def codes(column: pa.ChunkedArray, names: list[str]) -> np.ndarray:
@@ -254,7 +283,7 @@ def codes(column: pa.ChunkedArray, names: list[str]) -> np.ndarray:
     for part in column.chunks:
         part = part.dictionary_encode()
         code = np.array([names.index(word) for word in part.dictionary.to_pylist()], np.int32)
-        parts.append(code[part.indices.to_numpy()] if len(code) else np.empty(0, np.int32))
+        parts.append(code[numbers(part.indices)] if len(code) else np.empty(0, np.int32))
     return np.concatenate([np.empty(0, np.int32), *parts])
 
 

@@ -41,7 +41,7 @@ def starts_table(
         "start": block.first + np.arange(len(block.x), dtype=np.int64),
         "outcome": words(block.outcome, OUTCOMES),
         "steps": block.steps,
-        "period": pa.array(block.period, mask=block.period == 0),
+        "period": store.column(block.period, null=block.period == 0),
         "point": nullable(labelled.point.astype(np.int32)),
         "stalls": count,
         "stalled": stalled,
@@ -57,8 +57,8 @@ def history_table(history: History, first: int, steps: np.ndarray) -> pa.Table:
     looks = np.searchsorted(history.step, steps) + 1
     there = np.arange(len(history.step)) < looks[:, None]
     start, look = np.nonzero(there)
-    columns = {"start": pa.array(first + start), "step": pa.array(history.step[look].astype(np.int32))}
-    return pa.table(columns | {name: pa.array(history.values[there][:, k]) for k, name in enumerate(history.names)})
+    columns = {"start": first + start, "step": history.step[look].astype(np.int32)}
+    return store.table(columns | {name: history.values[there][:, k] for k, name in enumerate(history.names)})
 
 
 def stalls_table(labelled: Labelled) -> pa.Table:
@@ -69,14 +69,14 @@ def stalls_table(labelled: Labelled) -> pa.Table:
     rows = labelled.stalls._asdict()
     del rows["exit"]
     columns = {name: vectors(values) if name == "x" else values for name, values in rows.items()}
-    direction = pa.array(labelled.direction, mask=labelled.direction == 0)
+    direction = store.column(labelled.direction, null=labelled.direction == 0)
     columns |= {"point": nullable(labelled.at.astype(np.int32)), "direction": direction}
     return store.table(columns, null=("point", "direction"))
 
 
 def members_table(members: Members) -> pa.Table:
     """Return the rows of the images that a block's points stand for: ``x``, ``point`` and ``count``."""
-    return pa.table({"x": vectors(members.x), "point": members.point, "count": members.count})
+    return store.table({"x": vectors(members.x), "point": members.point, "count": members.count})
 
 
 def points_table(table: Table) -> pa.Table:
@@ -86,8 +86,8 @@ def points_table(table: Table) -> pa.Table:
         if name in _WORDS:
             columns[name] = words(values, _WORDS[name])
         else:
-            columns[name] = vectors(values) if name in _VECTORS else pa.array(values)
-    return pa.table(columns)
+            columns[name] = vectors(values) if name in _VECTORS else values
+    return store.table(columns)
 
 
 def listed(table: Table, count: np.ndarray, top: int, more: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -143,5 +143,5 @@ def points_of(arrow: pa.Table) -> Table:
         if name in _WORDS:
             columns[name] = codes(stored, _WORDS[name])
         else:
-            columns[name] = matrix(stored) if name in _VECTORS else stored.to_numpy()
+            columns[name] = matrix(stored) if name in _VECTORS else store.numbers(stored)
     return Table(**columns)

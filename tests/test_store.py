@@ -26,8 +26,50 @@ TABLE = pa.table(
 )
 
 
+DRAW = np.random.default_rng(1)
+
+
 def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+# Columns.
+
+
+@pytest.mark.parametrize(
+    "values",
+    [DRAW.integers(-5, 9, 21), DRAW.random(17), DRAW.random(13) < 0.5, DRAW.integers(-3, 3, 9).astype(np.int8)],
+)
+def test_columns_are_those_of_arrow_there_and_back(values):
+    null = DRAW.random(len(values)) < 0.3
+    for own, missing in ((values, null), (values[::2], null[::2]), (values[:0], null[:0])):
+        assert store.column(own).equals(pa.array(own))
+        column = store.column(own, null=missing)
+        assert column.equals(pa.array(own, mask=missing))
+        for given in (column, column[1:], pa.chunked_array([column, column]), pa.chunked_array([], column.type)):
+            found, none = store.numbers(given, null=-1), values.dtype.type(-1)
+            assert found.tolist() == [none if value is None else value for value in given.to_pylist()]
+        assert store.numbers(store.column(own)).dtype == own.dtype
+    names = ["minimum", "größer"]
+    found = store.words(np.array([0, 1, 1]), names)
+    assert found.to_pylist() == ["minimum", "größer", "größer"]
+
+
+def test_records_are_written_and_read_without_pandas(tmp_path):
+    code = """if True:
+        import sys
+        import numpy as np
+        from pathlib import Path
+        from mnemo_jax import store
+        numbers, path = np.arange(5), Path("t.parquet")
+        made = {"n": numbers, "x": store.vectors(numbers[:, None] * 0.5), "w": store.words(numbers % 2, ["a", "b"])}
+        store.write_table(path, store.table(made | {"p": store.nullable(numbers - 2)}, null=("p",)))
+        table = store.read_table(path, without=("x",))
+        assert store.numbers(table["p"], null=-1).tolist() == [-1, -1, 0, 1, 2]
+        assert store.codes(table["w"], ["b", "a"]).tolist() == [1, 0, 1, 0, 1]
+        assert store.matrix(store.read_table(path)["x"]).shape == (5, 1)
+        sys.exit("pandas" in sys.modules)"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 # Writing.
