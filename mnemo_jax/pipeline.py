@@ -400,6 +400,8 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
 
 def _in_steps(ends: Ends, log: StallLog, every: int) -> tuple[Ends, StallLog]:
     """Return ends and stalls with steps counted in updates; the engine counts looks."""
+    if every == 1:
+        return ends, log
     return (
         ends._replace(
             steps=ends.steps * every,

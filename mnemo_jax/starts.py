@@ -14,6 +14,7 @@ from annotated_types import Ge, MinLen
 from jax import Array
 from pydantic import Field
 
+from mnemo_jax import native
 from mnemo_jax.choices import choice
 from mnemo_jax.errors import UserError
 from mnemo_jax.initializers import Layered, Recipe, recipe
@@ -169,7 +170,7 @@ def _keyed(
     return drawn if n >= least else jnp.asarray(np.asarray(drawn)[:n])
 
 
-@partial(jax.jit, static_argnames=("n", "law"))
+@partial(jax.jit, static_argnames=("n", "law"), compiler_options=native.WIDE)
 def _draw(root: Array, offset: Array, scale: Array, first: Array, last: Array, *, n: int, law: Any) -> Array:
     def point(number: Array) -> Array:
         return law(key(root, Purpose.START, number), offset.shape, jnp.float64)

@@ -20,8 +20,6 @@ from mnemo_jax.descent.word import Many, Scratch, scratch, word, words
 from mnemo_jax.lanes import across
 from mnemo_jax.types import Outcome, Tile
 
-# Wide vectors are 10 to 20 % faster where a CPU has them; last bits may change.
-OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 TRACING = Lock()
 PROGRAMS: dict[Any, Callable[..., Any]] = {}
 """Those that have been asked for; to ask jax costs as much as a hundred short descents."""
@@ -177,7 +175,7 @@ COMPILED = {
         _descend,
         static_argnames=("loss", "choice", "tile", "watch", "plain"),
         donate_argnames=("memory",),
-        compiler_options=OPTIONS | options,
+        compiler_options=native.WIDE | options,
     )
     for how, options in {"native": native.OPTIONS, "float32": RIGHT, "float64": {}}.items()
 }
