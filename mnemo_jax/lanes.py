@@ -46,7 +46,7 @@ CALLS = {
 """Primitives that call a function, with the parameter that holds it."""
 
 
-Instead = Mapping[str, Callable[[Array], Array]]
+Instead = Mapping[str, Callable[..., Array]]
 
 
 def across(function: Callable[..., Any], layout: Layout, instead: Instead = MappingProxyType({})) -> Callable[..., Any]:
@@ -55,8 +55,8 @@ def across(function: Callable[..., Any], layout: Layout, instead: Instead = Mapp
     Args:
         function: from pytrees of arrays to a pytree of arrays; what else it uses it holds itself, the same for all.
         layout: which axis of every argument and result holds the lanes.
-        instead: functions of one array, entry by entry, that are applied in place of primitives, by their names; only
-            with the lanes last.
+        instead: functions of arrays, entry by entry, that are applied in place of primitives, by their names; only with
+            the lanes last.
     """
     if layout == "lanes_first":
         return jax.vmap(function)
@@ -118,7 +118,8 @@ def _apply(equation: Any, values: list[_Value], lanes: int, instead: Instead) ->
     if not any(value.laned for value in values):
         return [_Value(array, False) for array in bind(*(value.array for value in values))]
     if primitive.name in instead:
-        return [_Value(instead[primitive.name](values[0].array), True)]
+        shape = (*equation.outvars[0].aval.shape, lanes)
+        return [_Value(instead[primitive.name](*(_shaped(value, shape) for value in values)), True)]
     return [_Value(array, True) for array in _bound(primitive.name, bind, equation, values, lanes)]
 
 

@@ -24,7 +24,7 @@ LAYERS = (
     {"choices", "noise", "arguments"},
     {"types", "data"},
     {"landscape", "devices", "native", "tiles", "modes", "blocks", "lanczos"},
-    {"sines", "calculus", "laws", "initializers", "stopping", "augment"},
+    {"elementary", "calculus", "laws", "initializers", "stopping", "augment"},
     {"losses", "starts", "optimizers", "spectrum", "training"},
     {"descent", "polish"},
     {"seek", "flow"},

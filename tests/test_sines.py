@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from mnemo_jax import native, sines
+from mnemo_jax import native
+from mnemo_jax.elementary import sines
 from mnemo_jax.lanes import across
 
 WIDE = np.finfo(np.longdouble).eps < 1e-18  # else there is nothing to compare with that is more exact

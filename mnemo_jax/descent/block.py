@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mnemo_jax import cycles, native, sines
+from mnemo_jax import cycles, elementary, native
 from mnemo_jax.calculus import RIGHT, Args, Loss, Watch, values
 from mnemo_jax.descent.lane import Lane, Queue
 from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
@@ -125,7 +125,7 @@ def _descend(
     x0, size, axis = queue.x0, queue.size, tile.axis
     program = program_of(loss, args, rules, parts, choice, watch)
     once = native.once if plain else native.fused
-    many = partial(across, layout=tile.layout, instead=sines.INSTEAD if plain else {})
+    many = partial(across, layout=tile.layout, instead=elementary.INSTEAD if plain else {})
 
     def segment(state: tuple[Lane, Scratch, Array, Log]) -> tuple[Lane, Scratch, Array, Log]:
         lanes, old, segments, log = state
