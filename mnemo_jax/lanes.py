@@ -5,13 +5,16 @@ last, from the loss's first slice to the gradient's last pad, so that every loop
 core, the step of Himmelblau then runs 4 times, that of Rosenbrock in ten dimensions 8 times as fast.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.extend.core import ClosedJaxpr
+
+from mnemo_jax.threefry import NAME, ON_WORDS, THREEFRY
 
 Layout = Literal["lanes_last", "lanes_first"]
 
@@ -68,10 +71,54 @@ def across(function: Callable[..., Any], layout: Layout, instead: Instead = Mapp
         program, shape = jax.make_jaxpr(lambda *flat: function(*jax.tree.unflatten(tree, flat)), return_shape=True)(
             *one
         )
-        out = _evaluate(program.jaxpr, program.consts, [_Value(leaf, True) for leaf in leaves], lanes, instead)
+        how = _How(lanes, instead, draws_on_words(program))
+        out = _evaluate(program.jaxpr, program.consts, [_Value(leaf, True) for leaf in leaves], how)
         return jax.tree.unflatten(jax.tree.structure(shape), [_spread(value, lanes) for value in out])
 
     return many
+
+
+def is_elementwise(equation: Any) -> bool:
+    """Whether an equation takes arrays of one shape, entry by entry."""
+    if equation.primitive.name == "bitcast_convert_type":
+        return bool(equation.invars[0].aval.shape == equation.outvars[0].aval.shape)
+    return equation.primitive.name in ELEMENTWISE
+
+
+def equations(program: Any) -> Iterator[Any]:
+    """Yield the equations of a program (a ``jaxpr``, closed or not), those of the functions it calls included."""
+    for equation in getattr(program, "jaxpr", program).eqns:
+        if equation.primitive.name in CALLS:
+            yield from equations(equation.params[CALLS[equation.primitive.name]])
+        else:
+            yield equation
+
+
+def draws_on_words(program: ClosedJaxpr) -> bool:
+    """Whether all random keys in a program are `threefry`'s, made from words there, and nothing but drawn from."""
+
+    def fits(equation: Any) -> bool:
+        if not any(map(_is_key, (*equation.invars, *equation.outvars))):
+            return True
+        name = equation.primitive.name
+        return name in ON_WORDS and (name != "random_wrap" or equation.params["impl"].name == NAME)
+
+    if any(map(_is_key, (*program.jaxpr.invars, *program.jaxpr.outvars))):
+        return False
+    keys = (const for const in program.consts if jnp.issubdtype(const.dtype, jax.dtypes.prng_key))
+    return all(jax.random.key_impl(key) == THREEFRY for key in keys) and all(map(fits, equations(program)))
+
+
+def _is_key(variable: Any) -> bool:
+    return jnp.issubdtype(variable.aval.dtype, jax.dtypes.prng_key)
+
+
+class _How(NamedTuple):
+    """How a program is evaluated: for how many lanes, with what instead of primitives, and keys as their words."""
+
+    lanes: int
+    instead: Instead
+    on_words: bool
 
 
 class _Value:
@@ -89,27 +136,36 @@ def _spread(value: _Value, lanes: int) -> Array:
     return lax.broadcast_in_dim(value.array, (*shape, lanes), tuple(range(len(shape))))
 
 
-def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[_Value], lanes: int, instead: Instead) -> list[_Value]:
+def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[_Value], how: _How) -> list[_Value]:
     """Evaluate a program for one lane on many."""
     known: dict[Any, _Value] = {}
 
     def read(variable: Any) -> _Value:
         return _Value(variable.val, False) if hasattr(variable, "val") else known[variable]
 
-    known.update(zip(jaxpr.constvars, (_Value(const, False) for const in consts), strict=True))
+    given = [
+        jax.random.key_data(const) if how.on_words and _is_key(v) else const
+        for v, const in zip(jaxpr.constvars, consts, strict=True)
+    ]
+    known.update(zip(jaxpr.constvars, (_Value(const, False) for const in given), strict=True))
     known.update(zip(jaxpr.invars, args, strict=True))
     for equation in jaxpr.eqns:
         values = [read(variable) for variable in equation.invars]
-        known.update(zip(equation.outvars, _apply(equation, values, lanes, instead), strict=True))
+        known.update(zip(equation.outvars, _apply(equation, values, how), strict=True))
     return [read(variable) for variable in jaxpr.outvars]
 
 
-def _apply(equation: Any, values: list[_Value], lanes: int, instead: Instead) -> list[_Value]:
+def _apply(equation: Any, values: list[_Value], how: _How) -> list[_Value]:
     """Apply one equation."""
     primitive, params = equation.primitive, equation.params
     if primitive.name in CALLS:
         inner = params[CALLS[primitive.name]]
-        return _evaluate(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), values, lanes, instead)
+        return _evaluate(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), values, how)
+
+    if how.on_words and primitive.name in ON_WORDS:
+        draw = how.instead.get(primitive.name, ON_WORDS[primitive.name])
+        drawn = draw(*(value.array for value in values), **params)
+        return [_Value(drawn, any(value.laned for value in values))]
 
     def bind(*arrays: Any, **changes: Any) -> list[Any]:
         out = primitive.bind(*arrays, **(params | changes))
@@ -117,17 +173,17 @@ def _apply(equation: Any, values: list[_Value], lanes: int, instead: Instead) ->
 
     if not any(value.laned for value in values):
         return [_Value(array, False) for array in bind(*(value.array for value in values))]
-    if primitive.name in instead:
-        shape = (*equation.outvars[0].aval.shape, lanes)
-        return [_Value(instead[primitive.name](*(_shaped(value, shape) for value in values)), True)]
-    return [_Value(array, True) for array in _bound(primitive.name, bind, equation, values, lanes)]
+    if primitive.name in how.instead:
+        shape = (*equation.outvars[0].aval.shape, how.lanes)
+        return [_Value(how.instead[primitive.name](*(_shaped(value, shape) for value in values)), True)]
+    return [_Value(array, True) for array in _bound(primitive.name, bind, equation, values, how.lanes)]
 
 
 def _bound(name: str, bind: Callable[..., list[Any]], equation: Any, values: list[_Value], lanes: int) -> list[Any]:
     """Return the results of one primitive on arrays of which some have the lanes last."""
     params = equation.params
     first = values[0]
-    if name in ELEMENTWISE:
+    if is_elementwise(equation):
         shape = equation.outvars[0].aval.shape
         return bind(*(_shaped(value, (*shape, lanes)) for value in values))
     if name in ALONG_AXES and all(value.laned for value in values):

@@ -9,7 +9,7 @@ function can hold no calls of libraries, so losses made of anything but entrywis
 marked.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import compress
 from typing import Any
 
@@ -20,10 +20,11 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from mnemo_jax.lanes import ALONG_AXES, CALLS, ELEMENTWISE
+from mnemo_jax.lanes import ALONG_AXES, draws_on_words, equations, is_elementwise
+from mnemo_jax.threefry import ON_WORDS
 
 MOVES = frozenset(("broadcast_in_dim", "concatenate", "iota", "pad", "reshape", "slice", "transpose"))
-PLAIN = ELEMENTWISE | ALONG_AXES | MOVES
+PLAIN = ALONG_AXES | MOVES
 
 WIDE = {"xla_cpu_prefer_vector_width": 512}
 """Compiler options of programs that take 10 to 20 % less time with wide vectors where a CPU has them; last bits may
@@ -98,23 +99,14 @@ MOST_SUMMED = 100
 sums of products of weights, 64 entries take 1.7 times as long in them, and 125 take 0.6 times as long."""
 
 
-def is_plain(program: Any) -> bool:
-    """Whether a traced program (a ``jaxpr``) consists of what native functions can hold, and do well."""
-    return all(map(_fits, _equations(program)))
+def is_plain(program: ClosedJaxpr) -> bool:
+    """Whether a traced program consists of what native functions can hold, and do well."""
+    on_words = draws_on_words(program)
+    return all(_fits(equation, on_words) for equation in equations(program))
 
 
-def _fits(equation: Any) -> bool:
+def _fits(equation: Any, on_words: bool) -> bool:
     name = equation.primitive.name
     if name == "reduce_sum" and equation.outvars[0].aval.ndim:
         return bool(equation.invars[0].aval.size <= MOST_SUMMED)
-    return name in PLAIN
-
-
-def _equations(jaxpr: Any) -> Iterator[Any]:
-    """Yield the primitives a program applies with what they take, those of the functions it calls included."""
-    for equation in jaxpr.eqns:
-        if equation.primitive.name in CALLS:
-            inner = equation.params[CALLS[equation.primitive.name]]
-            yield from _equations(getattr(inner, "jaxpr", inner))
-        else:
-            yield equation
+    return name in PLAIN or is_elementwise(equation) or (on_words and name in ON_WORDS)

@@ -99,7 +99,7 @@ def minibatch(inner: Transform, rate: Rate, *, size: int, replace: bool = True) 
     del rate
 
     def init(x: Array) -> BatchState:
-        nothing = jax.random.key_data(jax.random.key(0))
+        nothing = jnp.zeros(2, jnp.uint32)
         return BatchState(nothing, nothing, jnp.zeros((), jnp.int32), inner.init(x))
 
     def update(
@@ -125,7 +125,7 @@ KINDS: dict[str, Callable[..., Transform]] = {
 def _init(inner: Transform, last: int = 0) -> Callable[[Any], NoiseState]:
     def init(x: Array) -> NoiseState:
         zero = jnp.zeros((), jnp.int32)
-        return NoiseState(jax.random.key_data(jax.random.key(0)), zero, zero + last, inner.init(x))
+        return NoiseState(jnp.zeros(2, jnp.uint32), zero, zero + last, inner.init(x))
 
     return init
 

@@ -7,6 +7,8 @@ core, a start of two coordinates takes 12 ns instead of 84.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -40,12 +42,15 @@ def _counted(key: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Return the hashes of the numbers 0, 1, ... of an array's entries."""
     if (size := math.prod(shape)) > 1 << 32:
         raise ValueError(f"{size} numbers are more than are drawn from one key")
-    count = lax.iota(np.uint32, size).reshape(shape)
-    return hashed(key, jnp.zeros_like(count), count)
+    count = lax.iota(np.uint32, size).reshape(shape + (1,) * (key.ndim - 1))
+    count = jnp.broadcast_to(count, shape + key.shape[1:])
+    words = jnp.broadcast_to(key.reshape((2,) + (1,) * len(shape) + key.shape[1:]), (2, *count.shape))
+    return hashed(words, jnp.zeros_like(count), count)
 
 
 def _fold_in(key: Array, data: Array | int) -> Array:
     word = jnp.asarray(data, np.uint32)
+    word = jnp.broadcast_to(word, jnp.broadcast_shapes(word.shape, key.shape[1:]))
     return jnp.stack(hashed(key, jnp.zeros_like(word), word))
 
 
@@ -60,13 +65,27 @@ def _random_bits(key: Array, width: int, shape: tuple[int, ...]) -> Array:
     return (high ^ low).astype(f"uint{width}")
 
 
+NAME = "threefry2x32_written_out"
 THREEFRY = define_prng_impl(
     key_shape=(2,),
     seed=threefry_prng_impl.seed,
     split=_split,
     random_bits=_random_bits,
     fold_in=_fold_in,
-    name="threefry2x32_written_out",
+    name=NAME,
     tag="fry",
 )
 """The kind of key, for `jax.random.key` and `jax.random.wrap_key_data`."""
+
+
+def _same(words: Array, **_: Any) -> Array:
+    return words
+
+
+ON_WORDS: dict[str, Callable[..., Array]] = {
+    "random_wrap": _same,
+    "random_unwrap": _same,
+    "random_fold_in": _fold_in,
+    "random_bits": lambda words, *, bit_width, shape: _random_bits(words, bit_width, shape),
+}
+"""What jax's primitives on such keys do with their words ``[2, ...]``, in which further axes are those of many keys."""

@@ -1,10 +1,11 @@
-"""Logarithms and powers as native functions compute them, against those of a wider number."""
+"""Logarithms, powers and the inverse of the error function as native functions compute them, against exact ones."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from scipy import special
 
 from mnemo_jax import native
 from mnemo_jax.elementary import INSTEAD
@@ -93,3 +94,13 @@ def test_powers_in_native_functions_take_whole_exponents_and_numbers_that_are_th
     again = np.asarray(jax.jit(native.native(across(bias, "lanes_last", INSTEAD)))(count, alone))
     assert np.isnan(again[3])
     np.testing.assert_array_equal(np.delete(again, 3), np.delete(found, 3))
+
+
+def test_inverse_error_function():
+    x = np.concatenate([DRAW.uniform(-1.0, 1.0, 60_000), SMALL, 1.0 - SMALL[SMALL > 1e-6]])
+    found = np.asarray(jax.jit(INSTEAD["erf_inv"])(x))
+    np.testing.assert_allclose(found, special.erfinv(x), rtol=1e-11)  # the polynomials take 1 - x^2, rounded
+    np.testing.assert_allclose(found[:100_000], np.asarray(jax.jit(lax.erf_inv)(x))[:100_000], rtol=1e-14)
+    found, own = (np.asarray(jax.jit(function)(ODD)) for function in (INSTEAD["erf_inv"], lax.erf_inv))
+    np.testing.assert_allclose(found, own, rtol=1e-15)
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(own))

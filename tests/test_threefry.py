@@ -1,10 +1,15 @@
 """Keys of our own against jax's: the same numbers, whatever is asked of them."""
 
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
 
+from mnemo_jax import native
+from mnemo_jax.elementary import INSTEAD
 from mnemo_jax.keys import Purpose, key, root_of, worded
+from mnemo_jax.lanes import across, draws_on_words
 
 SEEDS = (0, 7, 2**31, 2**40 + 3, -5)
 
@@ -46,3 +51,34 @@ def test_keys_of_starts_are_folded_from_the_root():
 def test_more_numbers_than_can_be_counted_are_refused():
     with pytest.raises(ValueError, match="more than are drawn from one key"):
         jax.jit(lambda k: jax.random.bits(k, (2**17, 2**16))).lower(root_of(0))
+
+
+def noisy(words, count, x):
+    own = jax.random.fold_in(worded(words), count)
+    return x + jax.random.normal(own, x.shape, x.dtype), jax.random.bits(own, (2, 3), "uint32")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_lanes_draw_what_each_would_draw(dtype):
+    words = np.asarray(jax.random.key_data(jax.vmap(lambda k: key(root_of(1), Purpose.NOISE, k))(np.arange(50))))
+    count, x = np.arange(50, dtype=np.int32), np.linspace(-1, 1, 150).reshape(50, 3).astype(dtype)
+    normal, bits = jax.vmap(noisy)(words, count, x)
+    assert draws_on_words(jax.make_jaxpr(noisy)(words[0], count[0], x[0]))
+    for instead in ({}, INSTEAD):
+        many = across(noisy, "lanes_last", instead)
+        found, drawn = jax.jit(native.native(many) if instead else many)(words.T, count, x.T)
+        same(np.moveaxis(drawn, -1, 0), bits)
+        np.testing.assert_allclose(found.T, normal, rtol=0, atol=32 * np.finfo(dtype).eps)
+
+
+def test_keys_that_are_not_ours_are_left_to_jax():
+    def theirs(words, x):
+        return x + jax.random.normal(jax.random.wrap_key_data(words))
+
+    words, x = np.arange(8, dtype=np.uint32).reshape(2, 4), np.zeros(4)
+    assert not draws_on_words(jax.make_jaxpr(theirs)(words[:, 0], x[0]))
+    same(jax.jit(across(theirs, "lanes_last"))(words, x), jax.vmap(theirs)(words.T, x))
+
+    for root in (root_of(5), jax.random.key(5)):
+        given = partial(lambda root, number: jax.random.key_data(jax.random.fold_in(root, number)), root)
+        same(jax.jit(across(given, "lanes_last"))(np.arange(4)).T, jax.vmap(given)(np.arange(4)))

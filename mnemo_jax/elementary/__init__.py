@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from jax import Array
 
-from mnemo_jax.elementary import logs, sines
+from mnemo_jax.elementary import draws, inverse_erf, logs, sines
 
-INSTEAD: dict[str, Callable[..., Array]] = sines.INSTEAD | logs.INSTEAD
+INSTEAD: dict[str, Callable[..., Array]] = sines.INSTEAD | logs.INSTEAD | inverse_erf.INSTEAD | draws.INSTEAD
 """What is computed in place of XLA's primitives, by their names."""
 
 __all__ = ["INSTEAD"]

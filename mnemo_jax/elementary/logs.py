@@ -4,7 +4,7 @@ In a loop over a few kilobytes a logarithm in float64 takes a quarter of the tim
 against more exact ones they are wrong by less than 0.9 units in the last place.
 
 Reductions and series are fdlibm's (Sun Microsystems 1993, ``e_log.c``, ``s_log1p.c`` and ``e_exp.c``). The logarithm in
-a power has some 63 bits, by the method of ``e_pow.c``: products of numbers of 26 bits are exact, and what was cut off is
+a power has some 63 bits, by the method of ``e_pow.c``: products of numbers of 26 bits are exact, and what is cut off is
 kept beside them.
 """
 
