@@ -77,7 +77,7 @@ def test_odd_powers_are_left_to_xla():
     x, y = (grid.ravel() for grid in np.meshgrid(ODD, np.append(ODD, [3.0, 1e308, -1e308])))
     found, own = (np.asarray(jax.jit(function)(x, y)) for function in (INSTEAD["pow"], lax.pow))
     np.testing.assert_allclose(found, own, rtol=1e-15)
-    np.testing.assert_array_equal(np.signbit(found), np.signbit(own))
+    np.testing.assert_array_equal(np.signbit(found[own == own]), np.signbit(own[own == own]))
 
 
 def test_powers_in_native_functions_take_whole_exponents_and_numbers_that_are_the_same_for_all():
@@ -103,4 +103,4 @@ def test_inverse_error_function():
     np.testing.assert_allclose(found[:100_000], np.asarray(jax.jit(lax.erf_inv)(x))[:100_000], rtol=1e-14)
     found, own = (np.asarray(jax.jit(function)(ODD)) for function in (INSTEAD["erf_inv"], lax.erf_inv))
     np.testing.assert_allclose(found, own, rtol=1e-15)
-    np.testing.assert_array_equal(np.signbit(found), np.signbit(own))
+    np.testing.assert_array_equal(np.signbit(found[own == own]), np.signbit(own[own == own]))
