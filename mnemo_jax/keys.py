@@ -24,7 +24,7 @@ class Purpose(IntEnum):
 def root_of(seed: int) -> Array:
     """Return the key that all random numbers of a run with this seed come from: that of ``jax.random.key(seed)``.
 
-    The seed has 64 bits, in either width of integers.
+    It is, in either width of integers, that of 64 bits.
     """
     return worded(jnp.asarray([seed >> 32 & WORD, seed & WORD], np.uint32))
 

@@ -20,7 +20,7 @@ from mnemo_jax.exits import directions
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.orbits import finite
 from mnemo_jax.polish import Scales
-from mnemo_jax.reach import certain, known, reach_of
+from mnemo_jax.reach import FEW, certain, known, reach_of
 from mnemo_jax.symmetry import canonical
 from mnemo_jax.types import Kind, Outcome
 
@@ -144,9 +144,9 @@ class Judge(NamedTuple):
         return points
 
     def get_ready(self) -> None:
-        """Have the program that polishes points compiled, by polishing one."""
-        centre = 0.5 * (np.asarray(self.landscape.lower) + np.asarray(self.landscape.upper))
-        judge(centre[None], np.ones(1, bool), self.args, self.scales, loss=self.loss, devices=self.devices)
+        """Have the program that polishes points compiled, by polishing one that ends it at once."""
+        nowhere = np.full((1, self.landscape.dim), np.nan)
+        judge(nowhere, np.ones(1, bool), self.args, self.scales, loss=self.loss, devices=self.devices)
 
     def tips(self, x: np.ndarray) -> Point:
         """Look for the tip of a kink around points ``x [n, d]``."""
@@ -299,7 +299,8 @@ class _Collected:
                 rows[~there] = self.add(self.judge.points(x[rest], sure[rest]), number[rest])
             return rows
 
-        return self._in_turn(x, slope, FIRST_ENDS, judged)
+        many = len(cells(x[:FIRST_ENDS], CELL * self.judge.metric.length)[0]) * x.shape[1] > FEW
+        return self._in_turn(x, slope, len(x) if many else FIRST_ENDS, judged)
 
     def stalls(self, stalls: Stalls) -> np.ndarray:
         """Judge the points of stalls at which gradients were smallest, one for many where that is certain."""
@@ -317,7 +318,8 @@ class _Collected:
         rows[:first] = judged(np.arange(min(first, len(x))))
         if len(x) > first:
             reach = reach_of(self.all()[0])
-            distinct = cells(reach.x, CELL * self.judge.metric.length)[0]
+            sound = np.flatnonzero(reach.radius > 0)
+            distinct = sound[cells(reach.x[sound], CELL * self.judge.metric.length)[0]]
             found = known(x[first:], slope[first:], reach.take(distinct))
             rows[first:] = np.append(distinct, -1).take(found)
             rest = first + np.flatnonzero(found < 0)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import ClosedJaxpr
 
-from mnemo_jax.threefry import NAME, ON_WORDS, THREEFRY
+from mnemo_jax.threefry import ON_WORDS, TAG
 
 Layout = Literal["lanes_last", "lanes_first"]
 
@@ -58,8 +58,8 @@ def across(function: Callable[..., Any], layout: Layout, instead: Instead = Mapp
     Args:
         function: from pytrees of arrays to a pytree of arrays; what else it uses it holds itself, the same for all.
         layout: which axis of every argument and result holds the lanes.
-        instead: functions of arrays, entry by entry, that are applied in place of primitives, by their names; only with
-            the lanes last.
+        instead: functions that are applied in place of primitives, by their names: of arrays, entry by entry, or of the
+            words of keys (see `ON_WORDS`); only with the lanes last.
     """
     if layout == "lanes_first":
         return jax.vmap(function)
@@ -95,18 +95,15 @@ def equations(program: Any) -> Iterator[Any]:
 
 
 def draws_on_words(program: ClosedJaxpr) -> bool:
-    """Whether all random keys in a program are `threefry`'s, made from words there, and nothing but drawn from."""
+    """Whether a program's random keys are single ones of `threefry`'s, and only made, folded and drawn from."""
 
     def fits(equation: Any) -> bool:
-        if not any(map(_is_key, (*equation.invars, *equation.outvars))):
-            return True
-        name = equation.primitive.name
-        return name in ON_WORDS and (name != "random_wrap" or equation.params["impl"].name == NAME)
+        keys = [variable.aval for variable in (*equation.invars, *equation.outvars) if _is_key(variable)]
+        single = all(key.shape == () and str(key.dtype) == f"key<{TAG}>" for key in keys)
+        return single and (not keys or equation.primitive.name in ON_WORDS)
 
-    if any(map(_is_key, (*program.jaxpr.invars, *program.jaxpr.outvars))):
-        return False
-    keys = (const for const in program.consts if jnp.issubdtype(const.dtype, jax.dtypes.prng_key))
-    return all(jax.random.key_impl(key) == THREEFRY for key in keys) and all(map(fits, equations(program)))
+    outside = (*program.jaxpr.invars, *program.jaxpr.outvars)
+    return not any(map(_is_key, outside)) and all(map(fits, equations(program)))
 
 
 def _is_key(variable: Any) -> bool:
@@ -173,7 +170,7 @@ def _apply(equation: Any, values: list[_Value], how: _How) -> list[_Value]:
 
     if not any(value.laned for value in values):
         return [_Value(array, False) for array in bind(*(value.array for value in values))]
-    if primitive.name in how.instead:
+    if primitive.name in how.instead and primitive.name not in ON_WORDS:
         shape = (*equation.outvars[0].aval.shape, how.lanes)
         return [_Value(how.instead[primitive.name](*(_shaped(value, shape) for value in values)), True)]
     return [_Value(array, True) for array in _bound(primitive.name, bind, equation, values, how.lanes)]

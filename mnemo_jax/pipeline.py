@@ -278,7 +278,7 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
 
 
 def _drawn(draw: Draw, devices: Devices, first: int, number: int) -> Array:
-    """Return starts, drawn as those of a block are, so that they take no program of their own."""
+    """Return a few starts, drawn as those of a block are, so that they take no program of their own."""
     return draw(jax.device_put(np.int64(first), devices.devices[0]), number)
 
 
@@ -502,7 +502,7 @@ def _history(prepared: Prepared, block: Block) -> History:
     names = training.names(prepared.plan.landscape)
     if block.history is not None:
         return History(names, block.history, np.arange(prepared.watch.looks) * prepared.watch.every)
-    x0 = _drawn(prepared.draw, prepared.devices, block.first, len(block.x))
+    x0 = prepared.draw(block.first, len(block.x))
     functions = tuple(prepared.plan.landscape.measured.values())
     ends = [measured(x, prepared.parts, functions=functions, unravel=prepared.loss.unravel) for x in (x0, block.x)]
     return History(names, np.stack(ends, axis=1), np.array([0, prepared.plan.stop.max_steps or 0]))

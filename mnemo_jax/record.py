@@ -128,7 +128,7 @@ class Record:
         files = [self.path / "history" / path.name for _, path in self.blocks(first)]
         if not files or not files[0].exists():
             return None
-        table = pa.concat_tables(store.read_table(file) for file in files)
+        table = pa.concat_tables((store.read_table(file) for file in files), promote_options="permissive")
         return table if first is None else table.filter(pc.less(table["start"], first))
 
     def stalls(self, first: int | None = None) -> pa.Table:
@@ -136,7 +136,7 @@ class Record:
 
         With ``first`` only those of the first so many starts, and only their blocks are read.
         """
-        table = pa.concat_tables(self.stall_blocks(first))
+        table = pa.concat_tables(self.stall_blocks(first), promote_options="permissive")
         return table if first is None else table.filter(pc.less(table["start"], first))
 
     def stall_blocks(self, first: int | None = None) -> Iterator[pa.Table]:

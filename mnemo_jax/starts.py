@@ -24,6 +24,7 @@ from mnemo_jax.landscape import Landscape
 Numbers = float | tuple[float, ...]
 Count = Annotated[int, Ge(1)]
 SCRAMBLINGS = 16
+SPARE = 1 << 22  # coordinates that may be drawn for nothing
 
 
 @choice
@@ -119,10 +120,11 @@ def drawer(starts: AnyStarts, landscape: Landscape, seed: int, least: int = 1) -
     """Return the function ``(first, n) -> x0 [n, d]`` in float64 that makes the starts ``first .. first + n - 1``.
 
     Numbers past the last start repeat it, so that a block can be filled up. Call it with 64-bit types enabled. Where
-    ``first`` is an int64 array of jax, random starts are drawn on the device on which that lies. So many as ``least``
-    are drawn, whatever is asked for, which is faster than a program for each number.
+    ``first`` is an int64 array of jax, random starts are drawn on the device on which that lies: at least ``least`` of
+    them, as that takes less time than a program for each number, unless their points hold many coordinates.
     """
     total = count(starts, landscape)
+    least = least if least * landscape.dim <= SPARE else 1
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     match starts:
         case Uniform():

@@ -65,15 +65,15 @@ def _random_bits(key: Array, width: int, shape: tuple[int, ...]) -> Array:
     return (high ^ low).astype(f"uint{width}")
 
 
-NAME = "threefry2x32_written_out"
+TAG = "written_out"  # of the type of such keys
 THREEFRY = define_prng_impl(
     key_shape=(2,),
     seed=threefry_prng_impl.seed,
     split=_split,
     random_bits=_random_bits,
     fold_in=_fold_in,
-    name=NAME,
-    tag="fry",
+    name="threefry2x32_written_out",
+    tag=TAG,
 )
 """The kind of key, for `jax.random.key` and `jax.random.wrap_key_data`."""
 
@@ -88,4 +88,4 @@ ON_WORDS: dict[str, Callable[..., Array]] = {
     "random_fold_in": _fold_in,
     "random_bits": lambda words, *, bit_width, shape: _random_bits(words, bit_width, shape),
 }
-"""What jax's primitives on such keys do with their words ``[2, ...]``, in which further axes are those of many keys."""
+"""What jax's primitives on one such key do with its words ``[2]``, or those of many lanes ``[2, lanes]``."""

@@ -55,6 +55,17 @@ def test_block_files_of_equal_size_have_equal_bytes(record, out):
             assert (record.path / folder / name).read_bytes() == (other.path / folder / name).read_bytes()
 
 
+def test_blocks_whose_columns_may_hold_nulls_are_read_beside_others(record, tmp_path):
+    copy = mnemo.load(copied(record, tmp_path))
+    for folder in ("starts", "stalls"):
+        path = sorted((copy.path / folder).iterdir())[0]
+        table = store.read_table(path)
+        assert not table.schema.field("start").nullable
+        store.write_table(path, table.cast(pa.schema([field.with_nullable(True) for field in table.schema])))
+    assert copy.starts().equals(record.starts())
+    assert copy.stalls().equals(record.stalls())
+
+
 def test_another_seed_is_another_fingerprint(record, out):
     assert run(out, 1, 1024, seed=1).fingerprint != record.fingerprint
 

@@ -82,3 +82,21 @@ def test_keys_that_are_not_ours_are_left_to_jax():
     for root in (root_of(5), jax.random.key(5)):
         given = partial(lambda root, number: jax.random.key_data(jax.random.fold_in(root, number)), root)
         same(jax.jit(across(given, "lanes_last"))(np.arange(4)).T, jax.vmap(given)(np.arange(4)))
+
+
+def test_keys_of_many_and_keys_within_are_left_to_jax():
+    many = jax.random.split(jax.random.key(7), 2)
+    others = jax.random.split(jax.random.key(7, impl="rbg"), 3)
+
+    @jax.jit
+    def within(x):
+        return sum(jax.vmap(lambda key: jax.random.normal(key, x.shape))(keys).sum(0) for keys in (many, others)) + x
+
+    def epochs(words, count):
+        return jax.vmap(lambda e: jax.random.bits(jax.random.fold_in(worded(words), e), (2,)))(count + np.arange(3))
+
+    x, words = np.arange(8.0).reshape(2, 4), np.arange(8, dtype=np.uint32).reshape(2, 4)
+    np.testing.assert_allclose(jax.jit(across(within, "lanes_last"))(x).T, jax.vmap(within)(x.T), rtol=1e-12)
+    count = np.arange(4)
+    found = jax.jit(across(epochs, "lanes_last", INSTEAD))(words, count)
+    same(np.moveaxis(found, -1, 0), jax.vmap(epochs)(words.T, count))

@@ -43,7 +43,7 @@ def erf_inv(x: Array) -> Array:
     value = jnp.where(near, MIDDLE[0], OUTER[0])
     for middle, outer in zip(MIDDLE[1:], OUTER[1:], strict=True):
         value = value * z + jnp.where(near, middle, outer)
-    return but_for(~(w < FAR), lax.erf_inv, value * x, x)
+    return but_for(w >= FAR, lax.erf_inv, value * x, x)
 
 
 INSTEAD: dict[str, Callable[..., Array]] = {"erf_inv": erf_inv}

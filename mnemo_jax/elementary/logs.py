@@ -49,8 +49,8 @@ def log(x: Array) -> Array:
     if x.dtype != jnp.float64:
         return lax.log(x)
     fraction, exponent = _split(x)
-    value = _assembled(fraction - 1.0, exponent, 0.0)
-    return but_for(~((x >= SMALLEST) & (x < jnp.inf)), lax.log, value, x)
+    value = jnp.where(x == x, _assembled(fraction - 1.0, exponent, 0.0), x)
+    return but_for((x < SMALLEST) | (x == jnp.inf), lax.log, value, x)
 
 
 def log1p(x: Array) -> Array:
@@ -63,12 +63,12 @@ def log1p(x: Array) -> Array:
     lost = jnp.where(u >= 2.0, 1.0 - (u - x), x - (u - one)) / u
     near = exponent == 0
     value = _assembled(jnp.where(near, x, fraction - 1.0), exponent, jnp.where(near, 0.0, lost))
-    value = jnp.where(jnp.abs(x) < 2.0**-54, x, value)
-    return but_for(~((x > -1.0) & (x < 2.0**53)), lax.log1p, value, x)
+    value = jnp.where(jnp.abs(x) >= 2.0**-54, value, x)
+    return but_for((x <= -1.0) | (x >= 2.0**53), lax.log1p, value, x)
 
 
 def power(x: Array, y: Array) -> Array:
-    """Return ``x`` to the power of ``y``; XLA's where ``x`` is not positive, finite and normal, or the power is not."""
+    """Return ``x`` to the power of ``y``; XLA's where one is odd or the power is not normal."""
     base, exponent = x.astype(jnp.float64), y.astype(jnp.float64)
     if x.dtype == jnp.float64:
         high, low = _long_log(base)
@@ -80,10 +80,12 @@ def power(x: Array, y: Array) -> Array:
     else:
         total = exponent * log(base)
         value = jnp.exp(total)
-    none = total < NONE  # of Adam's powers most are, and they need not be left to XLA
+    # Powers that are zero, of which Adam's corrections have many, and those of zero are not left to XLA.
     sound = (base >= SMALLEST) & (base < jnp.inf) & (total > -jnp.inf) & (total < NORMAL[1])
+    empty = (base == 0) & (exponent > 0) & (lax.bitcast_convert_type(base, jnp.int64) == 0)
+    none = (sound & (total < NONE)) | empty
     value = jnp.where(none, 0.0, value).astype(x.dtype)
-    return but_for(~(sound & (none | (total > NORMAL[0]))), lax.pow, value, x, y)
+    return but_for(~((sound & (total > NORMAL[0])) | none), lax.pow, value, x, y)
 
 
 INSTEAD: dict[str, Callable[..., Array]] = {"log": log, "log1p": log1p, "pow": power}
