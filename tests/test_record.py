@@ -62,8 +62,8 @@ def test_blocks_whose_columns_may_hold_nulls_are_read_beside_others(record, tmp_
         table = store.read_table(path)
         assert not table.schema.field("start").nullable
         store.write_table(path, table.cast(pa.schema([field.with_nullable(True) for field in table.schema])))
-    assert copy.starts().equals(record.starts())
-    assert copy.stalls().equals(record.stalls())
+    assert copy.starts().to_pylist() == record.starts().to_pylist()
+    assert repr(copy.stalls().to_pylist()) == repr(record.stalls().to_pylist())  # NaN is not equal to itself
 
 
 def test_another_seed_is_another_fingerprint(record, out):
