@@ -22,8 +22,8 @@ PARITY = np.uint32(0x1BD11BDA)
 
 @jax.jit
 def hashed(key: Array, first: Array, second: Array) -> tuple[Array, Array]:
-    """Return the hash of two words under a ``key [2]``; all are uint32."""
-    # Operators of arrays would be traced as calls each, and make this six times as long to trace.
+    """Return the hash of two words under a ``key [2, ...]``; all are uint32."""
+    # Operators of arrays would each be traced as a call, which takes more than twice as long.
     keys = (key[0], key[1], lax.bitwise_xor(lax.bitwise_xor(key[0], key[1]), PARITY))
     a, b = lax.add(first, keys[0]), lax.add(second, keys[1])
     for group in range(5):
