@@ -115,7 +115,9 @@ def _tip(found: Polished, broken: Array, args: Args, scales: Scales, *, loss: Lo
     """
     x, probes = found.x, jnp.asarray(_probes(found.x.size))
     grad = partial(grad_of(loss), args=args)
-    slope, steepest = _hull(grad, x, KINK_STEP * scales.length, probes)
+    kinked = _kinked(grad, x, scales, probes)
+    steps = jnp.where(kinked, HULL_STEPS, 0)  # none for a tile of points that are smooth, as most are
+    slope, steepest = _hull(grad, x, KINK_STEP * scales.length, probes, steps)
     none, zero = jnp.int32(0), jnp.zeros((), x.dtype)
     tip = Point(
         x=x,
@@ -131,7 +133,7 @@ def _tip(found: Polished, broken: Array, args: Args, scales: Scales, *, loss: Lo
         moved=found.moved,
         left=(jnp.linalg.norm(slope) > KINK_BALANCE * steepest) | broken,
     )
-    return tip, _kinked(grad, x, scales, probes)
+    return tip, kinked
 
 
 def _probes(dim: int) -> np.ndarray:
@@ -157,7 +159,9 @@ def _kinked(grad: Callable[[Array], Array], x: Array, scales: Scales, probes: Ar
     return jnp.any(jumps | bends | bursts) | ~jnp.all(jnp.isfinite(grad(x)))
 
 
-def _hull(grad: Callable[[Array], Array], x: Array, radius: Array, probes: Array) -> tuple[Array, Array]:
+def _hull(
+    grad: Callable[[Array], Array], x: Array, radius: Array, probes: Array, steps: Array | int = HULL_STEPS
+) -> tuple[Array, Array]:
     """Return the smallest element ``[d]`` of the convex hull of the gradients around ``x``, and their largest norm.
 
     It is zero at a critical point of a kinked loss, but not on a crease that slopes (Clarke, Optimization and
@@ -172,7 +176,7 @@ def _hull(grad: Callable[[Array], Array], x: Array, radius: Array, probes: Array
         square = way @ way
         return nearest + jnp.clip(-(nearest @ way) / jnp.where(square > 0, square, 1.0), 0.0, 1.0) * way
 
-    nearest = jax.lax.fori_loop(0, HULL_STEPS, closer, jnp.mean(around, axis=0))
+    nearest = jax.lax.fori_loop(0, steps, closer, jnp.mean(around, axis=0))
     return nearest, jnp.max(jnp.linalg.norm(around, axis=1))
 
 
