@@ -14,7 +14,7 @@ import pyarrow as pa
 from mnemo_jax import estimates, orbits, store, training
 from mnemo_jax.catalogue import Table, ambiguous, canonical_order, cluster, merge
 from mnemo_jax.families import families
-from mnemo_jax.labelling import Judge
+from mnemo_jax.labelling import Judge, renumbered
 from mnemo_jax.picture import picture
 from mnemo_jax.plan import Plan
 from mnemo_jax.starts import SCRAMBLINGS, Grid, Sobol, Uniform, is_independent
@@ -166,7 +166,7 @@ class _Rows:
     def _add(self, plan: Plan, table: pa.Table, local: np.ndarray) -> None:
         codes = store.codes(table["outcome"], OUTCOMES)
         point = store.numbers(table["point"], null=-1)
-        named = np.append(local, -1).take(point)  # row -1: none
+        named = renumbered(point, local)
         ended = (codes == Outcome.CONVERGED) | (codes == Outcome.FINISHED)
         label = named if ended.all() else np.where(ended, named, -1)
         outcomes = np.bincount(codes, minlength=len(OUTCOMES))
@@ -226,7 +226,7 @@ class _Stalls:
         """Count one block's stalls."""
         size = len(self.number) - 1
         point = store.numbers(table["point"], null=-1)
-        at = np.append(local, -1).take(point)
+        at = renumbered(point, local)
         at = np.where(at >= 0, at, size)
         length = store.numbers(table["length"])
         self.number += np.bincount(at, minlength=size + 1)

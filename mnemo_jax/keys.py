@@ -46,4 +46,4 @@ def stem(root: Array, purpose: Purpose, number: Array) -> Array:
     """Return what the keys of start ``number`` for one purpose are folded from, by step; never drawn from itself."""
     folded = jax.random.fold_in(root, int(purpose))
     folded = jax.random.fold_in(folded, (number >> 32).astype("uint32"))
-    return jax.random.fold_in(folded, (number & 0xFFFFFFFF).astype("uint32"))
+    return jax.random.fold_in(folded, (number & WORD).astype("uint32"))

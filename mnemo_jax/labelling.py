@@ -186,7 +186,7 @@ def label(block: Block, judge: Judge) -> Labelled:
     away = block.stalls.exit - collected.x(at)
     table, new = collected.table()
     members = collected.members(point[ended & (point >= 0)], new) if finite(judge.landscape) else None
-    point, at = _renumber(point, new), _renumber(at, new)
+    point, at = renumbered(point, new), renumbered(at, new)
     direction = np.zeros(len(at), np.int8)
     if not judge.landscape.symmetries:  # else points stand for their images
         direction = directions(table.x, table.index, at, away, judge.args, loss=judge.loss)
@@ -251,8 +251,9 @@ def _stalls(block: Block, chosen: np.ndarray) -> Stalls:
     return Stalls(*(column[order] for column in stalls))
 
 
-def _renumber(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
-    return np.append(new, -1).take(rows)  # row -1: none
+def renumbered(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return the ``new`` number of each row, -1 for none."""
+    return np.append(new, -1).take(rows)
 
 
 class _Collected:
@@ -321,7 +322,7 @@ class _Collected:
             sound = np.flatnonzero(reach.radius > 0)
             distinct = sound[cells(reach.x[sound], CELL * self.judge.metric.length)[0]]
             found = known(x[first:], slope[first:], reach.take(distinct))
-            rows[first:] = np.append(distinct, -1).take(found)
+            rows[first:] = renumbered(found, distinct)
             rest = first + np.flatnonzero(found < 0)
             rows[rest] = judged(rest)
         return rows

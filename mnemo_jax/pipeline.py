@@ -77,6 +77,12 @@ class Prepared(NamedTuple):
     watch: Watch = Watch()
     parts: tuple[Args, ...] = ()
 
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What programs of descents are compiled for."""
+        choice = self.plan.optimizer.traced()
+        return {"loss": self.loss, "choice": choice, "tile": self.plan.tile, "watch": self.watch}
+
 
 def run(
     plan: Plan,
@@ -250,13 +256,13 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     """Measure the landscape's scales over the first starts and turn the stop rules into numbers."""
     landscape, dtype = plan.landscape, jnp.dtype(plan.precision)
     loss, args = loss_of(landscape, dtype)
-    part = -(-plan.block // len(devices))
+    part = _part(plan, devices)
     draw = drawer(plan.starts, landscape, plan.seed, part)
     exact_loss, exact_args = loss_of(landscape, jnp.float64) if plan.precision == "float32" else (loss, args)
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     # The box's own gradients and curvatures: starts in a cloud around a saddle would make every descent a stall.
     number = SCALE_STARTS // (FEWER if landscape.dim > DENSE else 1)
-    x = np.asarray(_drawn(drawer(Uniform(count=number), landscape, plan.seed, part), devices, 0, number))
+    x = np.asarray(drawer(Uniform(count=number), landscape, plan.seed, part)(0, number))
     gradient, curvature = typical_norms(x, x[: number // (SCALE_STARTS // HESSIAN_STARTS)], exact_args, loss=exact_loss)
     scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
     tolerance = _grad_tol(plan, float(gradient), warn)
@@ -277,9 +283,9 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     return Prepared(plan, loss, args, draw, rules, judge, devices, Logs(), watch_of(plan), parts)
 
 
-def _drawn(draw: Draw, devices: Devices, first: int, number: int) -> Array:
-    """Return a few starts, drawn as those of a block are, so that they take no program of their own."""
-    return draw(jax.device_put(np.int64(first), devices.devices[0]), number)
+def _part(plan: Plan, devices: Devices) -> int:
+    """Return the size of the part of a block that each device takes."""
+    return -(-plan.block // len(devices))
 
 
 def _grad_tol(plan: Plan, scale: float, warn: Warn) -> float:
@@ -346,15 +352,8 @@ def _beside(prepared: Prepared) -> bool:
     plan, devices = prepared.plan, prepared.devices
     if not devices.apart or devices.platform != "cpu" or isinstance(plan.starts, Layered):
         return False
-    return is_native(
-        jax.ShapeDtypeStruct((1, plan.landscape.dim), plan.precision),
-        prepared.args,
-        prepared.rules,
-        loss=prepared.loss,
-        choice=plan.optimizer.traced(),
-        tile=plan.tile,
-        watch=prepared.watch,
-    )
+    x0 = jax.ShapeDtypeStruct((1, plan.landscape.dim), plan.precision)
+    return is_native(x0, prepared.args, prepared.rules, **prepared.fixed)
 
 
 def _missing(plan: Plan, folder: Path, warn: Warn) -> Iterator[int]:
@@ -386,10 +385,7 @@ def _begin(prepared: Prepared, number: int) -> list[Future[Part]]:
             followed,
             number,
             *others,
-            loss=prepared.loss,
-            choice=plan.optimizer.traced(),
-            tile=plan.tile,
-            watch=prepared.watch,
+            **prepared.fixed,
             logs=prepared.logs,
         )
         log = log._replace(slot=log.slot.astype(np.int64) + start)
@@ -417,7 +413,7 @@ def _extent(prepared: Prepared, number: int) -> tuple[int, int, int]:
     """Return a block's first start, its number of starts, and the size of the part that each device takes."""
     plan = prepared.plan
     first = number * plan.block
-    return first, min(plan.block, plan.count - first), -(-plan.block // len(prepared.devices))
+    return first, min(plan.block, plan.count - first), _part(plan, prepared.devices)
 
 
 def descend_block(prepared: Prepared, number: int) -> tuple[Block, int, int]:
@@ -544,7 +540,7 @@ def _followed(prepared: Prepared, first: int, number: int) -> list[np.ndarray]:
     """Return the paths of ``number`` starts from ``first`` on."""
     plan = prepared.plan
     paths, _ = follow(
-        _drawn(prepared.draw, prepared.devices, first, number).astype(plan.precision),
+        prepared.draw(first, number).astype(plan.precision),
         first,
         root_of(plan.seed),
         prepared.args,

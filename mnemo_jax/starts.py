@@ -167,7 +167,8 @@ def _per_axis(name: str, value: Numbers | None, default: tuple[float, ...]) -> n
 def _keyed(
     root: Array, offset: np.ndarray, scale: np.ndarray, total: int, law: Any, least: int, first: int | Array, n: int
 ) -> Array:
-    begin = first if isinstance(first, Array) else np.int64(first)
+    # A number goes to the first device, as a block's does: put nowhere, it would take a program of its own.
+    begin = first if isinstance(first, Array) else jax.device_put(np.int64(first), jax.local_devices()[0])
     drawn = _draw(root, offset, scale, begin, np.int64(total - 1), n=max(n, least), law=law)
     return drawn if n >= least else jnp.asarray(np.asarray(drawn)[:n])
 

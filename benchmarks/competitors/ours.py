@@ -34,9 +34,7 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
             root,
             prepared.args,
             prepared.rules,
-            loss=prepared.loss,
-            choice=plan.optimizer.traced(),
-            tile=plan.tile,
+            **prepared.fixed,
             logs=prepared.logs,
         )
         return ends, segments
