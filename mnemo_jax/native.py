@@ -93,6 +93,16 @@ def each(chosen: Array, work: Callable[[Array, Any], Any], state: Any) -> Any:
     return jax.lax.fori_loop(jnp.uint32(0), count, lambda i, state: work(which[i], state), state)
 
 
+def number_of(flags: Array) -> Array:
+    """Return how many of the ``flags [n]`` hold, int32; a sum in a native function is one number after the other."""
+    numbers = flags.astype(jnp.int32)
+    while numbers.size > LEAST and numbers.size % 2 == 0:
+        half = numbers.size // 2
+        numbers = numbers[:half] + numbers[half:]
+    return jnp.sum(numbers, dtype=jnp.int32)
+
+
+LEAST = 16  # numbers in a vector
 Once = Callable[..., Any]
 MOST_SUMMED = 100
 """Entries that a sum along some axes of an array may go over: with more, a library's kernels are faster. Measured with

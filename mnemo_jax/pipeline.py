@@ -30,7 +30,7 @@ from mnemo_jax.initializers import Layered
 from mnemo_jax.journal import note, note_end
 from mnemo_jax.keys import root_of
 from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label, unjudged
-from mnemo_jax.landscape import DENSE
+from mnemo_jax.landscape import DENSE, Landscape
 from mnemo_jax.plan import Plan, watch_of
 from mnemo_jax.polish import Scales
 from mnemo_jax.record import Record, load
@@ -247,7 +247,8 @@ def devices_for(plan: Plan, number: int | None) -> Devices:
     loss, args = loss_of(plan.landscape, jnp.dtype(plan.precision))
     x, one = (jax.ShapeDtypeStruct(shape, plan.precision) for shape in ((plan.landscape.dim,), ()))
     numbers: Any = dict.fromkeys(plan.optimizer.numbers(), one)
-    rules: Any = Rules(one, jax.ShapeDtypeStruct((), jnp.int32), x, x, one, one, numbers)  # type: ignore[arg-type]
+    centre: Any = None if _centre(plan.landscape) is None else x
+    rules: Any = Rules(one, jax.ShapeDtypeStruct((), jnp.int32), centre, x, one, one, numbers)  # type: ignore[arg-type]
     step = partial(first_step, loss=loss, choice=plan.optimizer.traced(), watch=watch_of(plan))
     return Devices(number, linear_algebra=calls_lapack(step, x, args, rules))
 
@@ -262,6 +263,7 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     # The box's own gradients and curvatures: starts in a cloud around a saddle would make every descent a stall.
     number = SCALE_STARTS // (FEWER if landscape.dim > DENSE else 1)
+    centre = _centre(landscape)
     x = np.asarray(drawer(Uniform(count=number), landscape, plan.seed, part)(0, number))
     gradient, curvature = typical_norms(x, x[: number // (SCALE_STARTS // HESSIAN_STARTS)], exact_args, loss=exact_loss)
     scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
@@ -270,7 +272,7 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     rules = Rules(
         grad_tol=jnp.asarray(tolerance if tolerance > 0 else -1.0, dtype),
         max_steps=jnp.int32((plan.stop.max_steps or 0) // (plan.stop.check_every or 1)),
-        centre=jnp.asarray(0.5 * (low + high), dtype),
+        centre=None if centre is None else jnp.asarray(centre, dtype),
         reach=jnp.asarray(plan.stop.escape_radius * 0.5 * (high - low), dtype),
         stall_below=jnp.asarray(below),
         stall_above=jnp.asarray(4 * below),
@@ -281,6 +283,12 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     judge = Judge(landscape, exact_loss, exact_args, scales, metric, devices, tolerance)
     parts = parts_of(landscape, dtype) if landscape.measured else ()
     return Prepared(plan, loss, args, draw, rules, judge, devices, Logs(), watch_of(plan), parts)
+
+
+def _centre(landscape: Landscape) -> np.ndarray | None:
+    """Return the centre of the box ``[d]``, None for the origin."""
+    centre = 0.5 * (np.asarray(landscape.lower) + np.asarray(landscape.upper))
+    return centre if np.any(centre) else None
 
 
 def _part(plan: Plan, devices: Devices) -> int:

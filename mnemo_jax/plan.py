@@ -217,7 +217,7 @@ def default_tile(dim: int, platform: str) -> Tile:
     On a CPU the arrays of a step should stay in the first-level cache; a GPU wants all its threads busy.
     """
     if platform == "cpu":
-        lanes = int(np.clip(_power_of_two((1 << 10) / dim), 64, 1024))
+        lanes = int(np.clip(_power_of_two(640 / dim), 64, 128))
         return Tile(lanes=lanes, steps=32, sample=4, native=True)
     return Tile(lanes=int(np.clip(_power_of_two((1 << 24) / dim), 1024, 1 << 17)), steps=64, sample=4)
 

@@ -15,6 +15,8 @@ from jax import Array, lax
 OPENING = 5  # looks a gradient must stay small before a stall opens
 WORD = 32  # looks between two readings
 FULL = (1 << WORD) - 1
+WENT, AGAIN, CLOSED = 32, 40, 48
+"""Where a reading's parts begin in one int64, its length being the lowest: the higher two are 0 in most words."""
 
 
 class Stretch(NamedTuple):
@@ -71,11 +73,19 @@ class Reading(NamedTuple):
         length: int32, looks it has lasted after the word.
         ended: int32, length of the stall that ended at the last look, or 0.
         again: int32, look at which a stall ended with others after it, or 0.
+        went: int32, looks of the word that let the lane go on.
     """
 
     length: Array
     ended: Array
     again: Array
+    went: Array
+
+    def packed(self) -> Array:
+        """Return all of it in one int64: a stretch lasts or has ended."""
+        closed, again, went = (number.astype(jnp.int64) for number in (self.ended > 0, self.again, self.went))
+        number = jnp.maximum(self.length, self.ended).astype(jnp.int64)
+        return number | went << WENT | again << AGAIN | closed << CLOSED
 
 
 def read(bits: Array, length: Array, went: Array, last: Array, small: Array, low: Array) -> Reading:
@@ -112,7 +122,20 @@ def read(bits: Array, length: Array, went: Array, last: Array, small: Array, low
         length=jnp.where(closed, 0, jnp.where(inside, grown, trailing)),
         ended=jnp.where(closed, grown - 1, 0),
         again=again,
+        went=went,
     )
+
+
+def unpacked(word: Array) -> Reading:
+    """Return what `Reading.packed` has packed."""
+    number, closed = (word & FULL).astype(jnp.int32), word >> CLOSED > 0
+    went, again = ((word >> begin & 0xFF).astype(jnp.int32) for begin in (WENT, AGAIN))
+    return Reading(jnp.where(closed, 0, number), jnp.where(closed, number, 0), again, went)
+
+
+def is_seldom(word: Array) -> Array:
+    """Whether a packed reading says that a stall has ended, now or before the word's last look."""
+    return word >> AGAIN > 0
 
 
 def _number(bit: Array) -> Array:

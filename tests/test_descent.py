@@ -32,7 +32,11 @@ def staircase(x):
     return -1.002 * x[0] - jnp.sin(x[0])
 
 
-LOSSES = {f.__name__: Loss(f, None, scalar=False) for f in (quartic, camel, staircase)}
+def valley(x):
+    return (x[0] - 1.0) ** 2
+
+
+LOSSES = {f.__name__: Loss(f, None, scalar=False) for f in (quartic, camel, staircase, valley)}
 
 
 class Case(NamedTuple):
@@ -222,6 +226,15 @@ def test_segments_of_several_words_in_a_native_function(lanes):
         np.testing.assert_array_equal(getattr(one.ends, name), getattr(other.ends, name))
     assert np.all(one.ends.since > 0)
     assert len(one.log.slot) == len(other.log.slot)
+
+
+@pytest.mark.parametrize("tile", [TILE, Tile(lanes=64, steps=32, native=True)])
+def test_a_coordinate_that_is_no_number_ends_a_descent(tile):
+    """Steps of 0 / 0 along a coordinate that the loss does not depend on leave all gradients finite."""
+    choice = Optimizer("rmsprop", 1.0, (("eps", 0.0),))
+    case = run("valley", uniform(20, 2, 1.0), rules(2, tol=0.0), tile=tile, choice=choice)
+    np.testing.assert_array_equal(case.ends.outcome, Outcome.NON_FINITE)
+    np.testing.assert_array_equal(case.ends.steps, 1)
 
 
 @pytest.mark.parametrize("tile", [TILE, Tile(lanes=64, steps=32, native=True)])

@@ -15,8 +15,8 @@ from mnemo_jax.descent.lane import Lane, Queue
 from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
 from mnemo_jax.descent.rows import Ends, Log, Logs, Rows, StallLog, ends_of, logged, no_ends, told_ends, told_log
 from mnemo_jax.descent.serving import Served, one_by_one, starts, together, waiting
-from mnemo_jax.descent.step import first_step, standing, step
-from mnemo_jax.descent.word import Many, Scratch, scratch, word, words
+from mnemo_jax.descent.step import first_step, updated
+from mnemo_jax.descent.word import Scratch, Ways, scratch, word, words
 from mnemo_jax.lanes import across
 from mnemo_jax.types import Outcome, Tile
 
@@ -124,26 +124,26 @@ def _descend(
     """
     x0, size, axis = queue.x0, queue.size, tile.axis
     program = program_of(loss, args, rules, parts, choice, watch)
-    once = native.once if plain else native.fused
     many = partial(across, layout=tile.layout, instead=elementary.INSTEAD if plain else {})
+    ways = Ways(many, native.once, native.number_of) if plain else Ways(many, native.fused, jnp.count_nonzero)
 
     def segment(state: tuple[Lane, Scratch, Array, Log]) -> tuple[Lane, Scratch, Array, Log]:
         lanes, old, segments, log = state
         for looks in words(tile.steps):
-            ended, old = word(lanes, old, looks, tile, program, many, once)
+            ended, old = word(lanes, old, looks, tile, program, ways)
             write = partial(logged, axis=axis, plain=plain)
-            log = jax.lax.cond(jnp.any(ended.length > 0), write, lambda log, _: log, log, ended)
-            lanes = ended.lane
+            log = jax.lax.cond(ended.some, write, lambda log, _: log, log, ended)
+            lanes = ended.lanes
         return lanes, old, segments + 1, log
 
     def serve(carry: _Carry) -> _Carry:
         """Run until enough lanes have stopped, and serve them."""
         lanes, old, segments, log = jax.lax.while_loop(
-            lambda state: ~waiting(state[0], carry.served.taken, queue, tile),
+            lambda state: ~waiting(state[0], carry.served.taken, queue, tile, ways),
             segment,
             (carry.served.lanes, carry.scratch, carry.segments, carry.log),
         )
-        own = ends_of(lanes, _periods(lanes, program, many, axis), axis)
+        own = ends_of(lanes, _periods(lanes, program, ways, axis), axis)
         now = carry.served._replace(lanes=lanes)
         serving = one_by_one if plain else together
         return _Carry(serving(now, own, queue, program, tile), old, segments, log)
@@ -157,7 +157,7 @@ def _descend(
 
     def going(carry: _Carry) -> Array:
         lanes, taken = carry.served.lanes, carry.served.taken
-        return (taken < size) | jnp.any(lanes.outcome != Outcome.IDLE)
+        return (taken < size) | (ways.number_of(lanes.outcome != Outcome.IDLE) > 0)
 
     def run(carry: _Carry) -> _Carry:
         done: _Carry = jax.lax.while_loop(going, serve, carry)
@@ -182,22 +182,21 @@ COMPILED = {
 """Programs with native parts must do without a library's sums, and so must those in float32 (see `RIGHT`)."""
 
 
-def _periods(lanes: Lane, program: Program, many: Many, axis: int) -> Array:
+def _periods(lanes: Lane, program: Program, ways: Ways, axis: int) -> Array:
     """Return the period of each lane that is out of steps and goes round in a cycle, int32, 0 for none."""
 
     def update(x: Array, memory: Any) -> tuple[Array, Any]:
-        after = step(standing(x, memory), jnp.int32(1), jnp.inf, jnp.int32(0), program)
-        return after.point.x, after.point.memory
+        return updated(x, memory, program.gradient(x), program.watch.every, program)
 
     def returns(lanes: Lane) -> Array:
         reach = jnp.max(program.rules.reach)
-        return cycles.period(many(update), lanes.x, lanes.memory, reach, axis)
+        return cycles.period(ways.many(update), lanes.x, lanes.memory, reach, axis)
 
     late = lanes.outcome == Outcome.OUT_OF_STEPS
     none = jnp.zeros_like(lanes.steps)
     if program.batched:  # batches lead nowhere twice
         return none
-    return jnp.where(late, jax.lax.cond(jnp.any(late), returns, lambda _: none, lanes), 0)
+    return jnp.where(late, jax.lax.cond(ways.number_of(late) > 0, returns, lambda _: none, lanes), 0)
 
 
 def _valued(outcome: Array, value: Array) -> Array:

@@ -30,18 +30,23 @@ class Rules(NamedTuple):
     Attributes:
         grad_tol: largest absolute gradient entry of a converged point; negative asks for a fixed budget.
         max_steps: int32, updates.
-        centre, reach: ``[d]`` each; escaped when ``|x - centre| > reach`` in any coordinate.
+        centre, reach: ``[d]`` each; escaped when ``|x - centre| > reach`` in any coordinate. None is the origin, where
+            nothing is subtracted.
         stall_below, stall_above: squared gradient norms that open and end a stall.
         numbers: those of the optimizer, as its learning rate, by their names.
     """
 
     grad_tol: Array
     max_steps: Array
-    centre: Array
+    centre: Array | None
     reach: Array
     stall_below: Array
     stall_above: Array
     numbers: Mapping[str, Array]
+
+    def away(self, x: Array) -> Array:
+        """Return how far ``x [d]`` is from the centre in each coordinate."""
+        return jnp.abs(x if self.centre is None else x - self.centre)
 
 
 class Program(NamedTuple):
@@ -73,8 +78,10 @@ class Program(NamedTuple):
         spent = jnp.where(rules.grad_tol < 0, code[Outcome.FINISHED], code[Outcome.OUT_OF_STEPS])
         outcome = jnp.where(steps >= rules.max_steps, spent, code[Outcome.RUNNING])
         outcome = jnp.where(worst <= rules.grad_tol, code[Outcome.CONVERGED], outcome)
-        outcome = jnp.where(jnp.any(jnp.abs(x - rules.centre) > rules.reach), code[Outcome.ESCAPED], outcome)
-        return jnp.where(worst < jnp.inf, outcome, code[Outcome.NON_FINITE])
+        outcome = jnp.where(jnp.any(rules.away(x) > rules.reach), code[Outcome.ESCAPED], outcome)
+        # A coordinate that the loss does not depend on may be no number although all gradients are.
+        finite = (worst < jnp.inf) & ~jnp.any(jnp.isnan(x))
+        return jnp.where(finite, outcome, code[Outcome.NON_FINITE])
 
 
 def program_of(

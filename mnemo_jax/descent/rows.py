@@ -85,8 +85,9 @@ def ends_of(lanes: Lane, period: Array, axis: int) -> Rows:
     open_ = lanes.stretch
     outcome = jnp.where(period > 0, Outcome.CYCLE, lanes.outcome).astype(jnp.int32)
     since = jnp.where(open_.length > 0, lanes.steps + 1 - open_.length, -1)
+    smallest = jnp.where(open_.length > 0, open_.smallest, jnp.inf).astype(open_.smallest.dtype)
     whole = (outcome, lanes.steps, period, open_.count, open_.steps, since)
-    return _rows(lanes.x, open_.x, open_.smallest, whole, axis)
+    return _rows(lanes.x, open_.x, smallest, whole, axis)
 
 
 def told_ends(rows: Rows, outcome: Array, history: Array | None, number: int) -> Ends:
@@ -134,10 +135,11 @@ class Logs:
 
 def logged(log: Log, ended: Ended, axis: int, plain: bool) -> Log:
     """Return the log with the stalls that have just ended, up to four of a start; one by one in a native function."""
-    lanes, rank = ended.lane, ended.lane.stretch.count - 1
-    stored = (ended.length > 0) & (rank < STORED)
-    entry = lanes.steps - ended.length  # the look that ended it was the one at the lane's point
-    own = _rows(ended.x, lanes.x, ended.smallest, (lanes.slot, rank, entry, ended.length), axis)
+    lanes, past, length = ended.lanes, ended.lanes.stretch, ended.length
+    rank = past.count - 1
+    stored = (length > 0) & (rank < STORED)
+    entry = lanes.steps - length  # the look that ended it was the one at the lane's point
+    own = _rows(past.x, lanes.x, past.smallest, (lanes.slot, rank, entry, length), axis)
     if plain:
 
         def write(k: Array, log: Log) -> Log:

@@ -11,6 +11,7 @@ from mnemo_jax import native
 from mnemo_jax.descent.lane import Lane, Queue, fresh
 from mnemo_jax.descent.program import Program
 from mnemo_jax.descent.rows import Rows, chosen, put, written
+from mnemo_jax.descent.word import Ways
 from mnemo_jax.lanes import across
 from mnemo_jax.types import Outcome, Tile
 
@@ -31,11 +32,10 @@ class Served(NamedTuple):
     history: Array | None
 
 
-def waiting(lanes: Lane, taken: Array, queue: Queue, tile: Tile) -> Array:
+def waiting(lanes: Lane, taken: Array, queue: Queue, tile: Tile, ways: Ways) -> Array:
     """Whether enough lanes wait to be served; once the queue is empty, all of them."""
-    stopped = lanes.outcome != Outcome.RUNNING
-    enough = jnp.sum(stopped) >= max(1, round(tile.refill * tile.lanes))
-    return jnp.where(taken < queue.size, enough, jnp.all(stopped))
+    enough = max(1, round(tile.refill * tile.lanes))
+    return ways.number_of(lanes.outcome != Outcome.RUNNING) >= jnp.where(taken < queue.size, enough, tile.lanes)
 
 
 def one_by_one(now: Served, own: Rows, queue: Queue, program: Program, tile: Tile) -> Served:

@@ -12,32 +12,43 @@ from mnemo_jax import native, stretch
 from mnemo_jax.descent.lane import Lane
 from mnemo_jax.descent.program import Program
 from mnemo_jax.descent.step import Point, Stepping, moved, noted, over, total
-from mnemo_jax.stretch import WORD, Reading, Stretch
+from mnemo_jax.stretch import WORD, Stretch
 from mnemo_jax.types import Outcome, Tile
 
-Many = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Makes a function of many lanes of one for a lane."""
+
+class Ways(NamedTuple):
+    """How a program does what native functions do in ways of their own.
+
+    Attributes:
+        many: makes a function of many lanes of one for a lane.
+        once: computes arrays that several others need, as `native.once` does.
+        number_of: counts the lanes ``[lanes]`` of which something holds.
+    """
+
+    many: Callable[[Callable[..., Any]], Callable[..., Any]]
+    once: native.Once
+    number_of: Callable[[Array], Array]
 
 
 class Ended(NamedTuple):
-    """A lane after a word of looks: the lane, and the stall that ended in it (length 0 for none)."""
+    """Lanes after a word of looks, and whether stalls have ended in it.
 
-    lane: Lane
-    length: Array
-    smallest: Array
-    x: Array
+    What the smallest gradients in these were, and where, the lanes say until the next word.
 
+    Attributes:
+        lanes: the lanes.
+        readings: int64 ``[lanes]``, what the word says of each (see `stretch.Reading`).
+        some: whether a stall has ended in any of them.
+    """
 
-class _Last(NamedTuple):
-    """Looks of a word that let a lane go on, and what the last one saw: the gradient's squared norm, largest entry."""
+    lanes: Lane
+    readings: Array
+    some: Array
 
-    went: Array
-    square: Array
-    worst: Array
-
-    def stopped(self, lane: Lane, looks: int) -> Array:
-        """Whether the lane waits or has stopped; then it has not moved since that look."""
-        return (lane.outcome == Outcome.RUNNING) & (self.went < looks)
+    @property
+    def length(self) -> Array:
+        """Length of the stall that has ended, int32 ``[lanes]``, 0 for none."""
+        return stretch.unpacked(self.readings).ended
 
 
 class Scratch(NamedTuple):
@@ -45,20 +56,17 @@ class Scratch(NamedTuple):
 
     Attributes:
         true: true, which the compiler is not to know: what it tells to run always runs (see `native.once`).
-        gradient, seen, reading, outcome: what was computed in the last word.
+        gradient, readings: what was computed in the last word.
     """
 
     true: Array
     gradient: Array | None = None
-    seen: _Last | None = None
-    reading: Reading | None = None
-    outcome: Array | None = None
+    readings: Array | None = None
 
 
 def scratch(true: Array, x: Array) -> Scratch:
     """Return what the first word on lanes at ``x [d, lanes]`` of a native function writes over."""
-    whole, real = (jnp.zeros(x.shape[-1:], dtype) for dtype in (jnp.int32, x.dtype))
-    return Scratch(true, x, _Last(whole, real, real), Reading(whole, whole, whole), whole)
+    return Scratch(true, x, jnp.zeros(x.shape[-1:], jnp.int64))
 
 
 def words(steps: int) -> list[int]:
@@ -66,72 +74,85 @@ def words(steps: int) -> list[int]:
     return [min(WORD, steps - done) for done in range(0, steps, WORD)]
 
 
-def word(
-    lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, many: Many, once: native.Once
-) -> tuple[Ended, Scratch]:
+class _There(NamedTuple):
+    """Where a lane is after a word, and what a lane that is to do the word again has from before."""
+
+    x: Array
+    memory: Any
+    history: Array | None
+    smallest: Array
+    nearest: Array
+
+
+def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways) -> tuple[Ended, Scratch]:
     """Run all lanes for a word of looks and find out what became of them."""
-    true = old.true
-    now, smallest, nearest = _stepped(lanes, old, looks, tile, program, many, once)
-    last = many(lambda _, lane, now: _last(lane, now, looks))
-    _, seen = once(true, last, old.seen, lanes, now)
-    read = many(lambda _, lane, now, seen: _read(lane, now, seen, looks, program))
-    _, (reading, outcome) = once(true, read, (old.reading, old.outcome), lanes, now, seen)
-    ended: Ended = many(partial(_settled, looks=looks))(lanes, now, smallest, nearest, seen, reading, outcome)
-    return ended, old if old.gradient is None else Scratch(true, now.gradient, seen, reading, outcome)
+    many, once, old_stretch = ways.many, ways.once, lanes.stretch
+    now, (smallest, nearest) = _stepped(lanes, old, looks, tile, program, ways)
+    read = many(lambda _, lane, now: _read(lane, now, looks, program))
+    _, readings = once(old.true, read, old.readings, lanes, now)
+    some = ways.number_of(stretch.is_seldom(readings)) > 0
+    outcome = many(partial(_outcome, looks=looks, program=program))
+    read, outcomes = once(old.true, outcome, lanes.outcome, lanes.steps, now, readings)
+    before = _There(lanes.x, lanes.memory, lanes.history, old_stretch.smallest, old_stretch.x)
+    there = _There(now.point.x, now.point.memory, now.point.history, smallest, nearest)
+    _, there = once(some | read, many(_back), there, before, readings)
+    _, sums = once(some, many(_summed), (old_stretch.count, old_stretch.steps), readings)
+    lanes = many(_settled)(lanes, outcomes, there, sums, readings)
+    left = old if old.gradient is None else Scratch(old.true, now.gradient, readings)
+    return Ended(lanes, readings, some), left
 
 
 _State = tuple[Stepping, tuple[Array, Array]]
 
 
-def _stepped(
-    lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, many: Many, once: native.Once
-) -> tuple[Stepping, Array, Array]:
+def _stepped(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways) -> _State:
     """Run all lanes for a word of looks.
 
     Returns:
         the lanes, and the smallest squared gradient norm ``[lanes]`` of every ``tile.sample`` looks, and where it was.
     """
-    rules = program.rules
+    rules, many, once = program.rules, ways.many, ways.once
     left = jnp.minimum(rules.max_steps - lanes.steps, lanes.limit)
     left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
-    ceiling = jnp.where(lanes.stretch.length > 0, rules.stall_above, jnp.inf)
+    is_small = lanes.stretch.length > 0
+    ceiling = jnp.where(is_small, rules.stall_above, jnp.inf)
     point = Point(lanes.x, lanes.memory, None if lanes.history is None else lanes.steps, lanes.history)
     bits = jnp.zeros(left.shape, jnp.int64)
     now = Stepping(point, bits, lanes.x if old.gradient is None else old.gradient)
     period = tile.sample if looks % tile.sample == 0 else 1
 
     def step(k: Array, state: _State, sampled: bool) -> _State:
-        (point, bits, gradient), least = state
+        (point, bits, gradient), (smallest, nearest) = state
         slope = many(lambda _, x: program.gradient(x))
         look = many(lambda bits, x, own, left, above: noted(bits, x, own, left, above, k, program))
         _, gradient = once(old.true, slope, gradient, point.x)
         _, bits = once(old.true, look, bits, point.x, gradient, left, ceiling)
         then = old.true
         if sampled:
-            smallest, nearest = least
             read, nearest = once(old.true, many(_nearer), nearest, smallest, point.x, gradient)
             read, smallest = once(old.true | read, many(_smaller), smallest, gradient)
             then |= read  # what follows may write over point and gradient only after these have read them
-            least = smallest, nearest
         updates = jnp.where(jnp.any(stretch.goes(bits, k)), program.watch.every, 1)
         move = many(lambda point, own, bits: moved(point, own, bits, k, updates, program))
         _, point = once(then, move, point, gradient, bits)
-        return Stepping(point, bits, gradient), least
+        return Stepping(point, bits, gradient), (smallest, nearest)
 
     def stride(state: _State, begin: Array) -> tuple[_State, None]:
-        state = step(begin, state, sampled=True)
-        rest = partial(step, sampled=False)
-        return (jax.lax.fori_loop(begin + 1, begin + period, rest, state) if period > 1 else state), None
+        """Sample the last look: a lane that has stopped is still at the point where it has."""
+        last = begin + period - 1
+        if period > 1:
+            state = jax.lax.fori_loop(begin, last, partial(step, sampled=False), state)
+        return step(last, state, sampled=True), None
 
     begins = jnp.arange(0, looks, period, dtype=jnp.int32)
-    state = (now, (lanes.stretch.smallest, lanes.stretch.x))
-    (now, least), _ = jax.lax.scan(stride, state, begins, unroll=tile.unroll)
-    return now, *least
+    smallest = jnp.where(is_small, lanes.stretch.smallest, jnp.inf).astype(lanes.x.dtype)
+    state, _ = jax.lax.scan(stride, (now, (smallest, lanes.stretch.x)), begins, unroll=tile.unroll)
+    return state
 
 
 def _nearer(nearest: Array, smallest: Array, x: Array, gradient: Array) -> Array:
     """Return where a lane's smallest gradient is, with its present one looked at."""
-    return jnp.where(total(gradient**2) < smallest, x, nearest)
+    return jnp.where((total if gradient.size <= 4 else jnp.sum)(gradient**2) < smallest, x, nearest)
 
 
 def _smaller(smallest: Array, gradient: Array) -> Array:
@@ -140,43 +161,41 @@ def _smaller(smallest: Array, gradient: Array) -> Array:
     return jnp.where(square < smallest, square, smallest)
 
 
-def _last(lane: Lane, now: Stepping, looks: int) -> _Last:
-    went = jnp.where(lane.outcome == Outcome.RUNNING, stretch.gone(now.bits, looks), 0)
-    return _Last(went, total(now.gradient**2), over(jnp.maximum, jnp.abs(now.gradient)))
+def _read(lane: Lane, now: Stepping, looks: int, program: Program) -> Array:
+    """Return what a word of looks says of a lane, packed."""
+    rules, running = program.rules, lane.outcome == Outcome.RUNNING
+    went = jnp.where(running, stretch.gone(now.bits, looks), 0)
+    square, last = total(now.gradient**2), running & (went < looks)
+    small, low = square < rules.stall_below, square <= rules.stall_above
+    return stretch.read(now.bits, lane.stretch.length, went, last, small, low).packed()
 
 
-def _read(lane: Lane, now: Stepping, seen: _Last, looks: int, program: Program) -> tuple[Reading, Array]:
-    """Return what a word of looks says of a lane's stretch, and its outcome."""
-    rules, last = program.rules, seen.stopped(lane, looks)
-    small, low = seen.square < rules.stall_below, seen.square <= rules.stall_above
-    reading = stretch.read(now.bits, lane.stretch.length, seen.went, last, small, low)
-    outcome = program.outcome(now.point.x, seen.worst, lane.steps + seen.went)
-    return reading, jnp.where(last, outcome, lane.outcome)
+def _outcome(outcome: Array, steps: Array, now: Stepping, reading: Array, looks: int, program: Program) -> Array:
+    """Return a lane's outcome after a word of looks."""
+    said = stretch.unpacked(reading)
+    last = (outcome == Outcome.RUNNING) & (said.went < looks) & (said.again == 0)
+    worst = over(jnp.maximum, jnp.abs(now.gradient))
+    return jnp.where(last, program.outcome(now.point.x, worst, steps + said.went), outcome)
 
 
-def _settled(
-    lane: Lane,
-    now: Stepping,
-    smallest: Array,
-    nearest: Array,
-    seen: _Last,
-    reading: Reading,
-    outcome: Array,
-    looks: int,
-) -> Ended:
-    """Return a lane after a word of looks, or send it back to where the word began."""
-    old, point = lane.stretch, now.point
-    smaller = seen.stopped(lane, looks) & (seen.square < smallest)
-    smallest, nearest = jnp.where(smaller, seen.square, smallest), jnp.where(smaller, point.x, nearest)
-    after = Stretch(
-        length=reading.length,
-        smallest=jnp.where(reading.length > 0, smallest, jnp.inf).astype(smallest.dtype),
-        x=nearest,
-        count=old.count + (reading.ended > 0),
-        steps=old.steps + reading.ended,
-    )
-    steps = lane.steps + seen.went
-    there = Lane(point.x, point.memory, steps, outcome, lane.slot, after, jnp.int32(WORD), point.history)
-    back = lane._replace(limit=reading.again)
-    lane = jax.tree.map(partial(jnp.where, reading.again > 0), back, there)
-    return Ended(lane, reading.ended, smallest, nearest)
+def _back(there: _There, before: _There, reading: Array) -> _There:
+    """Send a lane back to where the word began if it is to do it again, up to the look at which its stall ended."""
+    again = stretch.unpacked(reading).again > 0
+    return jax.tree.map(partial(jnp.where, again), before, there)
+
+
+def _summed(sums: tuple[Array, Array], reading: Array) -> tuple[Array, Array]:
+    """Return number and steps of a lane's stalls with that which has ended."""
+    ended = stretch.unpacked(reading).ended
+    return sums[0] + (ended > 0), sums[1] + ended
+
+
+def _settled(lane: Lane, outcome: Array, there: _There, sums: tuple[Array, Array], reading: Array) -> Lane:
+    """Return a lane after a word of looks."""
+    said = stretch.unpacked(reading)
+    again = said.again > 0
+    length = jnp.where(again, lane.stretch.length, said.length)
+    steps = lane.steps + jnp.where(again, 0, said.went)
+    limit = jnp.where(again, said.again, WORD)
+    after = Stretch(length, there.smallest, there.nearest, *sums)
+    return Lane(there.x, there.memory, steps, outcome, lane.slot, after, limit, there.history)
