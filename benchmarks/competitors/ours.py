@@ -1,6 +1,6 @@
 """The engine as it ships: its default tile, every local device, blocks of the size a run would take."""
 
-from typing import Any
+from functools import partial
 
 import jax
 import numpy as np
@@ -26,27 +26,32 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     queues = [blocks(x0, k * share, min(share, len(x0) - k * share), part) for k in range(len(workers))]
     shares = [jax.device_put(queue, device) for queue, device in zip(queues, workers.devices, strict=True)]
 
-    def block(x: jax.Array, size: jax.Array, first: jax.Array) -> tuple[Any, int]:
-        ends, _, segments = descend(
-            x,
-            size,
-            first,
-            root,
-            prepared.args,
-            prepared.rules,
-            **prepared.fixed,
-            logs=prepared.logs,
-        )
-        return ends, segments
-
-    def work(k: int, _: jax.Device) -> list[tuple[Any, int]]:
-        return [block(*one) for one in shares[k]]
+    def work(k: int, _: jax.Device, result: Result) -> int:
+        """Follow a device's share, write its ends, and return the number of segments."""
+        segments = 0
+        for x, size, first in shares[k]:
+            ends, _, more = descend(
+                x,
+                size,
+                first,
+                root,
+                prepared.args,
+                prepared.rules,
+                **prepared.fixed,
+                logs=prepared.logs,
+            )
+            own = slice(int(first), int(first) + int(size))
+            result.x[own], result.steps[own] = ends.x, ends.steps
+            result.converged[own] = ends.outcome == Outcome.CONVERGED
+            segments += more
+        return segments
 
     def run() -> Result:
-        done = [block for future in workers.each(work) for block in future.result()]
-        x, outcome, steps = (np.concatenate([getattr(e, key) for e, _ in done]) for key in ("x", "outcome", "steps"))
-        total = sum(segments for _, segments in done) * plan.tile.lanes * plan.tile.steps
-        return Result(x, steps, outcome == Outcome.CONVERGED, total)
+        number = len(x0)
+        result = Result(np.empty_like(x0), np.empty(number, np.int32), np.empty(number, bool))
+        futures = workers.each(partial(work, result=result))
+        segments = sum(future.result() for future in futures)
+        return result._replace(total=segments * plan.tile.lanes * plan.tile.steps)
 
     return run
 
