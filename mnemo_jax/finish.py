@@ -123,8 +123,7 @@ class _Hashes:
 
     def _append(self, columns: dict[str, np.ndarray]) -> None:
         for name, values in columns.items():
-            wide = np.ascontiguousarray(values, np.float64 if values.dtype.kind == "f" else np.int64)
-            self.columns.setdefault(name, hashlib.sha256()).update(wide)
+            self.columns.setdefault(name, hashlib.sha256()).update(np.ascontiguousarray(values))
 
 
 def _read(folder: Path, names: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:

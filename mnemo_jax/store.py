@@ -257,11 +257,20 @@ def numbers(column: pa.Array | pa.ChunkedArray, null: float = np.nan) -> np.ndar
     Arrow's own ``to_numpy`` and ``fill_null`` would import pandas.
     """
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    valid, own = whole.buffers()
     if pa.types.is_boolean(whole.type):
-        return numbers(whole.cast(pa.uint8()), null).astype(bool)
-    values = pa.Array.from_buffers(whole.type, len(whole), [None, whole.buffers()[1]], offset=whole.offset)
-    told = np.from_dlpack(values)
-    return np.where(numbers(whole.is_valid()), told, null) if whole.null_count else told
+        told, null = _flags(own, whole), bool(null)
+    else:
+        told = np.from_dlpack(pa.Array.from_buffers(whole.type, len(whole), [None, own], offset=whole.offset))
+    return np.where(_flags(valid, whole), told, null) if whole.null_count else told
+
+
+def _flags(bits: pa.Buffer, column: pa.Array) -> np.ndarray:
+    """Return a column's bits as flags ``[n]``: the way back from `_bits`."""
+    begin, end = column.offset, column.offset + len(column)
+    packed = np.frombuffer(bits, np.uint8)[begin // 8 : -(-end // 8)]
+    flags = np.unpackbits(packed, bitorder="little")[begin % 8 :][: len(column)]
+    return flags.view(bool)
 
 
 def nullable(numbers: np.ndarray) -> pa.Array:
