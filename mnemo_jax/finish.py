@@ -100,6 +100,8 @@ def merged(tables: list[Table], judge: Judge) -> tuple[Table, np.ndarray]:
 class _Hashes:
     """SHA-256 of every column by itself, so that it does not matter where one block ends and the next begins.
 
+    A column has one type in all blocks.
+
     They are computed in a thread of their own, in which Python's lock is not held.
     """
 

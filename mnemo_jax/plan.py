@@ -214,7 +214,8 @@ def _check_observables(observables: Any, dim: int, measures: tuple[str, ...]) ->
 def default_tile(dim: int, platform: str) -> Tile:
     """Return a tile that suits losses of ``dim`` coordinates; ``mnemo tune`` measures better ones.
 
-    On a CPU the arrays of a step should stay in the first-level cache; a GPU wants all its threads busy.
+    On a CPU many lanes wait longer for each other and leave the nearest cache, few do not repay what each loop costs; a
+    GPU wants all its threads busy.
     """
     if platform == "cpu":
         lanes = int(np.clip(_power_of_two(640 / dim), 64, 128))

@@ -32,11 +32,15 @@ def staircase(x):
     return -1.002 * x[0] - jnp.sin(x[0])
 
 
+def bowls(x):
+    return jnp.sum((1.0 + jnp.arange(x.size)) * x**2)
+
+
 def valley(x):
     return (x[0] - 1.0) ** 2
 
 
-LOSSES = {f.__name__: Loss(f, None, scalar=False) for f in (quartic, camel, staircase, valley)}
+LOSSES = {f.__name__: Loss(f, None, scalar=False) for f in (quartic, camel, staircase, bowls, valley)}
 
 
 class Case(NamedTuple):
@@ -235,6 +239,25 @@ def test_a_coordinate_that_is_no_number_ends_a_descent(tile):
     case = run("valley", uniform(20, 2, 1.0), rules(2, tol=0.0), tile=tile, choice=choice)
     np.testing.assert_array_equal(case.ends.outcome, Outcome.NON_FINITE)
     np.testing.assert_array_equal(case.ends.steps, 1)
+
+
+def test_a_box_around_the_origin_subtracts_nothing():
+    x0, given = uniform(100, 2, 3.0, seed=3), rules(2, reach=2.0)
+    for mine, theirs in zip(
+        run("camel", x0, given).ends, run("camel", x0, given._replace(centre=None)).ends, strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("dim", [2, 6, 20])
+def test_the_look_at_which_a_descent_stops_is_sampled(dim):
+    """Of the others every fourth is."""
+    tile = Tile(lanes=16, steps=32, sample=4, native=True)
+    case = run("bowls", uniform(60, dim, 1.0, seed=3), rules(dim, below=1e-2), tile=tile)
+    slope = jax.vmap(jax.grad(bowls))
+    np.testing.assert_array_equal(case.ends.x_smallest, case.ends.x)
+    np.testing.assert_allclose(case.ends.smallest, jnp.sum(slope(case.ends.x) ** 2, axis=1), rtol=1e-12)
+    assert np.all(case.ends.outcome == Outcome.CONVERGED)
 
 
 @pytest.mark.parametrize("tile", [TILE, Tile(lanes=64, steps=32, native=True)])

@@ -15,7 +15,7 @@ from mnemo_jax.descent.lane import Lane, Queue
 from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
 from mnemo_jax.descent.rows import Ends, Log, Logs, Rows, StallLog, ends_of, logged, no_ends, told_ends, told_log
 from mnemo_jax.descent.serving import Served, one_by_one, starts, together, waiting
-from mnemo_jax.descent.step import first_step, updated
+from mnemo_jax.descent.step import first_step, standing, step
 from mnemo_jax.descent.word import Scratch, Ways, scratch, word, words
 from mnemo_jax.lanes import across
 from mnemo_jax.types import Outcome, Tile
@@ -186,7 +186,8 @@ def _periods(lanes: Lane, program: Program, ways: Ways, axis: int) -> Array:
     """Return the period of each lane that is out of steps and goes round in a cycle, int32, 0 for none."""
 
     def update(x: Array, memory: Any) -> tuple[Array, Any]:
-        return updated(x, memory, program.gradient(x), program.watch.every, program)
+        after = step(standing(x, memory), jnp.int32(1), jnp.inf, jnp.int32(0), program)
+        return after.point.x, after.point.memory
 
     def returns(lanes: Lane) -> Array:
         reach = jnp.max(program.rules.reach)

@@ -73,7 +73,7 @@ class Program(NamedTuple):
         return gradient
 
     def outcome(self, x: Array, worst: Array, steps: Array) -> Array:
-        """Return the outcome at ``x``, where ``worst`` is the largest gradient entry, by the first rule that holds."""
+        """Return the outcome at ``x`` by the first rule that holds; ``worst`` is the largest gradient entry, or NaN."""
         rules, code = self.rules, {outcome: jnp.int32(outcome) for outcome in Outcome}
         spent = jnp.where(rules.grad_tol < 0, code[Outcome.FINISHED], code[Outcome.OUT_OF_STEPS])
         outcome = jnp.where(steps >= rules.max_steps, spent, code[Outcome.RUNNING])

@@ -11,7 +11,7 @@ from mnemo_jax import stretch
 from mnemo_jax.calculus import Args, Loss, Watch
 from mnemo_jax.descent.program import MakesOptimizer, Program, Rules, program_of
 
-FEW = 16  # entries of a point; measured with ten, descents take 0.93 times as long one by one
+FEW = 16  # entries of a point that are taken one by one; in native functions descents with ten take 0.93 times as long
 
 
 class Point(NamedTuple):
@@ -72,7 +72,7 @@ def noted(
     within = rules.away(x) <= rules.reach
     worst = _largest(size)
     goes = over(jnp.logical_and, within) & (worst > rules.grad_tol) & (worst < jnp.inf)
-    goes &= (number < left) & (square <= ceiling)
+    goes &= (number < left) & (square <= ceiling)  # which no NaN among the entries is, whatever the largest
     return stretch.noted(bits, number, goes, square < rules.stall_below, square <= rules.stall_above)
 
 
@@ -82,7 +82,7 @@ def over(operator: Any, entries: Array) -> Array:
 
 
 def _largest(sizes: Array) -> Array:
-    """Return the largest of a point's entries ``[d]``, or of those that are numbers: no square is below one of NaN."""
+    """Return the largest of a point's entries ``[d]``; one that is no number may be passed over."""
     larger = lambda a, b: jnp.where(b > a, b, a)  # noqa: E731 - one instruction, where a maximum takes three
     return reduce(larger, sizes) if sizes.size <= FEW else jnp.max(sizes)
 
@@ -95,25 +95,19 @@ def total(entries: Array) -> Array:
 def moved(now: Point, gradient: Array, bits: Array, number: Array, updates: Array | int, program: Program) -> Point:
     """Apply so many updates to a lane that goes on by the ``bits`` of its look."""
     goes = stretch.goes(bits, number)
-    x, memory = updated(now.x, now.memory, gradient, updates, program)
-    return Point(
-        x=jnp.where(goes, x, now.x),
-        memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old), memory, now.memory),
-        row=None if now.row is None else now.row + goes,
-        history=None if now.history is None else _measured(now, program),
-    )
-
-
-def updated(x: Array, memory: Any, gradient: Array, updates: Array | int, program: Program) -> tuple[Array, Any]:
-    """Return point and optimizer's state after so many updates, with the ``gradient`` at ``x``."""
-    x, memory = _update(x, memory, gradient, program)
+    x, memory = _update(now.x, now.memory, gradient, program)
     if program.watch.every > 1:
 
         def again(_: Array, point: tuple[Array, Any]) -> tuple[Array, Any]:
             return _update(*point, program.gradient(point[0]), program)
 
         x, memory = jax.lax.fori_loop(1, updates, again, (x, memory))
-    return x, memory
+    return Point(
+        x=jnp.where(goes, x, now.x),
+        memory=jax.tree.map(lambda new, old: jnp.where(goes, new, old), memory, now.memory),
+        row=None if now.row is None else now.row + goes,
+        history=None if now.history is None else _measured(now, program),
+    )
 
 
 def _update(x: Array, memory: Any, gradient: Array, program: Program) -> tuple[Array, Any]:
