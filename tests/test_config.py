@@ -779,7 +779,7 @@ def test_losss_arguments_are_part_of_the_run(plan):
         ["optimizer.name=sgd"],
         ["optimizer.name=sgd", f"optimizer.learning_rate={rastrigin(2).learning_rate!r}"],
         ["stop.max_steps=20_000", "stop.escape_radius=1e3"],
-        ["tile.lanes=512", "tile.sample=4", "tile.unroll=1"],
+        ["tile.lanes=128", "tile.sample=4", "tile.unroll=1"],
         ["record.paths=0", "record.block=16384"],
         ["loss.dim=3", "loss.dim=2"],
     ],
