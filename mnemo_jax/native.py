@@ -93,6 +93,9 @@ def each(chosen: Array, work: Callable[[Array, Any], Any], state: Any) -> Any:
     return jax.lax.fori_loop(jnp.uint32(0), count, lambda i, state: work(which[i], state), state)
 
 
+LEAST = 16  # numbers in a vector
+
+
 def number_of(flags: Array) -> Array:
     """Return how many of the ``flags [n]`` hold, int32; a sum in a native function is one number after the other."""
     numbers = flags.astype(jnp.int32)
@@ -102,7 +105,6 @@ def number_of(flags: Array) -> Array:
     return jnp.sum(numbers, dtype=jnp.int32)
 
 
-LEAST = 16  # numbers in a vector
 Once = Callable[..., Any]
 MOST_SUMMED = 100
 """Entries that a sum along some axes of an array may go over: with more, a library's kernels are faster. Measured with

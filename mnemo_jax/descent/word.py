@@ -86,17 +86,17 @@ class _There(NamedTuple):
 
 def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways) -> tuple[Ended, Scratch]:
     """Run all lanes for a word of looks and find out what became of them."""
-    many, once, old_stretch = ways.many, ways.once, lanes.stretch
+    many, once, past = ways.many, ways.once, lanes.stretch
     now, (smallest, nearest) = _stepped(lanes, old, looks, tile, program, ways)
-    read = many(lambda _, lane, now: _read(lane, now, looks, program))
-    _, readings = once(old.true, read, old.readings, lanes, now)
+    reading = many(lambda _, lane, now: _read(lane, now, looks, program))
+    _, readings = once(old.true, reading, old.readings, lanes, now)
     some = ways.number_of(stretch.is_seldom(readings)) > 0
     outcome = many(partial(_outcome, looks=looks, program=program))
     read, outcomes = once(old.true, outcome, lanes.outcome, lanes.steps, now, readings)
-    before = _There(lanes.x, lanes.memory, lanes.history, old_stretch.smallest, old_stretch.x)
+    before = _There(lanes.x, lanes.memory, lanes.history, past.smallest, past.x)
     there = _There(now.point.x, now.point.memory, now.point.history, smallest, nearest)
     _, there = once(some | read, many(_back), there, before, readings)
-    _, sums = once(some, many(_summed), (old_stretch.count, old_stretch.steps), readings)
+    _, sums = once(some, many(_summed), (past.count, past.steps), readings)
     lanes = many(_settled)(lanes, outcomes, there, sums, readings)
     left = old if old.gradient is None else Scratch(old.true, now.gradient, readings)
     return Ended(lanes, readings, some), left
