@@ -193,6 +193,12 @@ def grad_of(loss: Loss) -> Callable[..., Array]:
 
 
 @lru_cache(maxsize=KEPT)
+def value_and_grad_of(loss: Loss) -> Callable[..., tuple[Array, Array]]:
+    """Return the loss and its gradient, as `grad_of` does the gradient."""
+    return jax.jit(jax.value_and_grad(loss))
+
+
+@lru_cache(maxsize=KEPT)
 def hessian(loss: Loss) -> Callable[[Array, Args], Array]:
     """Return the function ``(x, args) -> H`` with ``H`` of shape ``[d, d]``, forward over reverse."""
     return jax.jit(jax.jacfwd(grad_of(loss)))

@@ -2,23 +2,23 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mnemo_jax.calculus import Args, Loss, grad_of, hessian
+from mnemo_jax import elementary, native
+from mnemo_jax.calculus import RIGHT, Args, Loss, grad_of, hessian, value_and_grad_of
 from mnemo_jax.devices import Devices
+from mnemo_jax.lanes import across
 from mnemo_jax.polish import Polished, Scales, eigen_floor, polish
 from mnemo_jax.types import Either, Kind
 
 PROBES = 8  # fixed random directions that look for kinks and bound third derivatives
 KINK_STEP = 1e-6  # half-distance of the wider of the two gradient differences, in box lengths
-TILE = (64, 4096)  # points judged at once on a CPU device and on others
-WIDE = 32  # coordinates from which a CPU judges one point after the other: matrices of many leave its caches
-WIDE_TILE = 8
+WIDE = 32  # coordinates from which a CPU judges one point after the other
 SPREAD = 8  # tiles per device from which more than one device judges
 KINK_SHRINK = 32.0
 """A smooth gradient's difference shrinks with the distance; one across a kink does not."""
@@ -62,20 +62,16 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     An eigenvalue is zero when it is within rounding of the Hessian plus what the remaining error of the point may
     have changed: ``64 d eps H_scale + 2 ||D3 f|| ||last Newton step||``.
     """
-    x = found.x
-
-    grad = partial(grad_of(loss), args=args)
-
-    def second(y: Array) -> Array:
-        return hessian(loss)(y, args)
-
-    matrix = second(x)
-    values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
+    x, values = found.x, found.eigenvalues
     smallest = jnp.min(jnp.abs(values))
     probes = jnp.asarray(_probes(x.size))
 
     def look(reach: Array, _: None) -> tuple[Array, Array]:
         """Measure third derivatives at a distance along each probe, and say how far to look next."""
+
+        def second(y: Array) -> Array:
+            return hessian(loss)(y, args)
+
         third = jax.vmap(lambda v: jnp.linalg.norm(jax.jvp(second, (x + reach * v,), (v,))[1]))(probes)
         # The largest of a few random directions stands for the norm over all: each sees about 1/sqrt(d) of it.
         bound = jnp.sqrt(x.size) * jnp.max(third)
@@ -89,51 +85,21 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     kind = jnp.where(negative == 0, Kind.MINIMUM, jnp.where(negative == x.size, Kind.MAXIMUM, Kind.SADDLE))
     kind = jnp.where(null > 0, Kind.DEGENERATE, kind)
     radius = jnp.minimum(smallest / (4.0 * jnp.maximum(jnp.maximum(bound, around), 1e-300)), reach)
-    broken = _broken(lambda y: loss(y, args), x, scales, probes)
-    smooth = Point(
+    near = _around(x, args, scales, probes, loss=loss)
+    return Point(
         x=x,
-        loss=loss(x, args),
-        gradient=jnp.linalg.norm(grad(x)),
+        loss=near.loss,
+        gradient=near.gradient,
         eigenvalues=values,
         zero=zero,
         index=negative.astype(jnp.int32),
         nullity=null.astype(jnp.int32),
-        kind=kind.astype(jnp.int32),
+        kind=jnp.where(near.kinked, Kind.KINK, kind).astype(jnp.int32),
         radius=jnp.where((null > 0) | ~jnp.isfinite(radius), 0.0, radius),
         step=found.step,
         moved=found.moved,
-        left=found.left | broken,
+        left=found.left | near.broken,
     )
-    tip, kinked = _tip(found, broken, args, scales, loss=loss)
-    return jax.tree.map(partial(jnp.where, kinked), tip, smooth)
-
-
-def _tip(found: Polished, broken: Array, args: Args, scales: Scales, *, loss: Loss) -> tuple[Point, Array]:
-    """Return a point as the kink that it may be, and whether it is one; no second derivatives but along lines.
-
-    ``broken`` says whether the loss is, there.
-    """
-    x, probes = found.x, jnp.asarray(_probes(found.x.size))
-    grad = partial(grad_of(loss), args=args)
-    kinked = _kinked(grad, x, scales, probes)
-    steps = jnp.where(kinked, HULL_STEPS, 0)  # none for a tile of points that are smooth, as most are
-    slope, steepest = _hull(grad, x, KINK_STEP * scales.length, probes, steps)
-    none, zero = jnp.int32(0), jnp.zeros((), x.dtype)
-    tip = Point(
-        x=x,
-        loss=loss(x, args),
-        gradient=jnp.linalg.norm(grad(x)),
-        eigenvalues=jnp.full_like(x, jnp.nan),
-        zero=eigen_floor(x.size, scales),
-        index=none,
-        nullity=none,
-        kind=jnp.int32(Kind.KINK),
-        radius=zero,
-        step=found.step,
-        moved=found.moved,
-        left=(jnp.linalg.norm(slope) > KINK_BALANCE * steepest) | broken,
-    )
-    return tip, kinked
 
 
 def _probes(dim: int) -> np.ndarray:
@@ -142,26 +108,56 @@ def _probes(dim: int) -> np.ndarray:
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def _kinked(grad: Callable[[Array], Array], x: Array, scales: Scales, probes: Array) -> Array:
-    """Whether gradient or curvature jumps at ``x``: their differences across it do not shrink with the distance."""
+class _Around(NamedTuple):
+    """Loss and gradient norm at a point, and how smooth the loss is around it.
 
-    def across(h: Array, v: Array) -> tuple[Array, Array, Array]:
-        (ahead, turn_ahead), (behind, turn_behind) = (jax.jvp(grad, (x + side * h * v,), (v,)) for side in (1.0, -1.0))
-        return tuple(map(jnp.linalg.norm, (ahead - behind, turn_ahead - turn_behind, turn_ahead)))
+    Attributes:
+        kinked: whether gradient or curvature jumps there: their differences across it do not shrink with the distance.
+        broken: whether the loss has no value there, or grows without bound towards it, as at the pole of a logarithm: a
+            continuous loss changes less and less on the way.
+    """
 
-    wide = KINK_STEP * scales.length
-    distances = jnp.repeat(jnp.stack([wide, wide / KINK_SHRINK]), len(probes))
-    measured = jax.vmap(across)(distances, jnp.tile(probes, (2, 1)))
-    (slope, slope_near), (bend, bend_near), (curvature, curvature_near) = (jnp.split(m, 2) for m in measured)
+    loss: Array
+    gradient: Array
+    kinked: Array
+    broken: Array
+
+
+def _around(x: Array, args: Args, scales: Scales, probes: Array, *, loss: Loss) -> _Around:
+    """Look around the point ``x [d]``, along probes and against them."""
+    both = partial(value_and_grad_of(loss), args=args)
+    wide, middle, narrow = KINK_STEP * scales.length / KINK_SHRINK ** jnp.arange(3.0)
+
+    def ahead(h: Array, v: Array) -> tuple[Array, Array, Array]:
+        (value, slope), (_, turn) = jax.jvp(both, (x + h * v,), (v,))
+        return value, slope, turn
+
+    ways = jnp.concatenate([probes, -probes])
+    found = jax.vmap(ahead)(jnp.repeat(jnp.stack([wide, middle]), len(ways)), jnp.concatenate([ways, ways]))
+    values, slopes, turns = (column.reshape(2, len(ways), *column.shape[1:]) for column in found)
+    nearest = jax.vmap(lambda v: loss(x + narrow * v, args))(ways)
+    far, near = jnp.abs(jnp.diff(jnp.stack([*values, nearest]), axis=0))
+
+    def jump(ahead: Array, behind: Array) -> Array:
+        return jnp.linalg.norm(ahead - behind, axis=-1)
+
+    number = len(probes)
+    slope, slope_near = jump(slopes[:, :number], slopes[:, number:])
+    bend, bend_near = jump(turns[:, :number], -turns[:, number:])  # behind, the way turns as well
+    curvature, curvature_near = jnp.linalg.norm(turns[:, :number], axis=-1)
     jumps = (slope_near > 0.1 * slope) & (slope > 1e-3 * scales.gradient)
     bends = (bend_near > 0.5 * bend) & (bend > 1e-3 * scales.hessian)
     bursts = (curvature_near > 2.0 * curvature) & (curvature > 1e-3 * scales.hessian)
-    return jnp.any(jumps | bends | bursts) | ~jnp.all(jnp.isfinite(grad(x)))
+    value, gradient = both(x)
+    return _Around(
+        loss=value,
+        gradient=jnp.linalg.norm(gradient),
+        kinked=jnp.any(jumps | bends | bursts) | ~jnp.all(jnp.isfinite(gradient)),
+        broken=~jnp.isfinite(value) | jnp.any((near > 0.9 * far) & (near > 1e-3 * wide * scales.gradient)),
+    )
 
 
-def _hull(
-    grad: Callable[[Array], Array], x: Array, radius: Array, probes: Array, steps: Array | int = HULL_STEPS
-) -> tuple[Array, Array]:
+def _hull(grad: Callable[[Array], Array], x: Array, radius: Array, probes: Array) -> tuple[Array, Array]:
     """Return the smallest element ``[d]`` of the convex hull of the gradients around ``x``, and their largest norm.
 
     It is zero at a critical point of a kinked loss, but not on a crease that slopes (Clarke, Optimization and
@@ -176,20 +172,8 @@ def _hull(
         square = way @ way
         return nearest + jnp.clip(-(nearest @ way) / jnp.where(square > 0, square, 1.0), 0.0, 1.0) * way
 
-    nearest = jax.lax.fori_loop(0, steps, closer, jnp.mean(around, axis=0))
+    nearest = jax.lax.fori_loop(0, HULL_STEPS, closer, jnp.mean(around, axis=0))
     return nearest, jnp.max(jnp.linalg.norm(around, axis=1))
-
-
-def _broken(value: Callable[[Array], Array], x: Array, scales: Scales, probes: Array) -> Array:
-    """Whether the loss has no value at ``x``, or grows without bound towards it, as at the pole of a logarithm.
-
-    A continuous loss changes less and less on the way; one with a pole does not.
-    """
-    wide = KINK_STEP * scales.length
-    steps = wide / KINK_SHRINK ** jnp.arange(3.0)
-    ahead = jax.vmap(lambda v: jax.vmap(lambda h: value(x + h * v))(steps))(jnp.concatenate([probes, -probes]))
-    far, near = jnp.abs(jnp.diff(ahead, axis=1)).T
-    return ~jnp.isfinite(value(x)) | jnp.any((near > 0.9 * far) & (near > 1e-3 * wide * scales.gradient))
 
 
 def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
@@ -205,56 +189,98 @@ def _settled(x0: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
     end = jax.lax.fori_loop(0, 320, shrink, x0)
     # Where autodiff has no gradient at all the point itself is judged.
     end = jnp.where(jnp.all(jnp.isfinite(grad(x0))), end, x0)
-    zero = jnp.zeros((), x0.dtype)
-    found = Polished(end, zero, zero, jnp.linalg.norm(end - x0), jnp.array(True))
-    broken = _broken(lambda y: loss(y, args), end, scales, probes)
-    tip, kinked = _tip(found, broken, args, scales, loss=loss)
-    return tip._replace(left=tip.left | ~kinked)
+    slope, steepest = _hull(grad, end, KINK_STEP * scales.length, probes)
+    around = _around(end, args, scales, probes, loss=loss)
+    none, zero = jnp.int32(0), jnp.zeros((), x0.dtype)
+    return Point(
+        x=end,
+        loss=around.loss,
+        gradient=around.gradient,
+        eigenvalues=jnp.full_like(end, jnp.nan),
+        zero=eigen_floor(end.size, scales),
+        index=none,
+        nullity=none,
+        kind=jnp.int32(Kind.KINK),
+        radius=zero,
+        step=zero,
+        moved=jnp.linalg.norm(end - x0),
+        left=~around.kinked | around.broken | (jnp.linalg.norm(slope) > KINK_BALANCE * steepest),
+    )
 
 
 def _judged(x0: Array, near: Array, args: Args, scales: Scales, *, loss: Loss) -> Point:
     return classify(polish(x0, args, scales, near, loss=loss), args, scales, loss=loss)
 
 
-@partial(jax.jit, static_argnames=("loss", "one", "apart"))
-def _tile(points: tuple[Array, ...], args: Args, scales: Scales, *, loss: Loss, one: Any, apart: bool) -> Point:
-    if apart:
-        return jax.lax.map(lambda p: one(*p, args, scales, loss=loss), points)
-    return jax.vmap(lambda *p: one(*p, args, scales, loss=loss))(*points)
+Layout = Literal["apart", "on_cpu", "on_others"]
+TILE: dict[Layout, int] = {"apart": 8, "on_cpu": 64, "on_others": 4096}
+"""Points judged at once, by how: on a CPU points of many coordinates one after the other, as their matrices leave its
+caches otherwise."""
+TILES: dict[Layout, int] = {"apart": 1, "on_cpu": 16, "on_others": 1}  # of a call, which takes 0.4 ms beside them
+
+
+@partial(jax.jit, static_argnames=("loss", "one", "layout"), compiler_options=RIGHT)
+def _tiles(
+    points: tuple[Array, ...], number: Array, args: Args, scales: Scales, *, loss: Loss, one: Any, layout: Layout
+) -> Point:
+    """Map over the first ``number`` tiles of points ``[TILES TILE, ...]``; other rows mean nothing."""
+    size = TILE[layout]
+
+    def work(*point: Array) -> Point:
+        found: Point = one(*point, args, scales, loss=loss)
+        return found
+
+    def done(tile: tuple[Array, ...]) -> Point:
+        if layout == "apart":
+            return jax.lax.map(lambda point: work(*point), tile)
+        if layout == "on_cpu" and native.is_plain(jax.make_jaxpr(grad_of(loss))(points[0][0], args)):
+            found = across(work, "lanes_last", elementary.INSTEAD)(*(jnp.moveaxis(column, 0, -1) for column in tile))
+            return jax.tree.map(lambda column: jnp.moveaxis(column, -1, 0), found)
+        return jax.vmap(work)(*tile)
+
+    def put(k: Array, out: Point) -> Point:
+        part = done(tuple(jax.lax.dynamic_slice_in_dim(column, k * size, size) for column in points))
+        return jax.tree.map(lambda o, p: jax.lax.dynamic_update_slice_in_dim(o, p, k * size, 0), out, part)
+
+    return jax.lax.fori_loop(0, number, put, jax.tree.map(jnp.asarray, _blank(*points[0].shape)))
 
 
 def _in_tiles(
     one: Any, points: tuple[np.ndarray, ...], args: Args, scales: Scales, loss: Loss, devices: Devices
 ) -> Point:
     """Map over points in tiles of one fixed shape, so that a point's numbers do not depend on its company."""
-    number, apart = len(points[0]), devices.platform == "cpu" and points[0].shape[1] >= WIDE
-    size = WIDE_TILE if apart else TILE[devices.platform != "cpu"]
-    if not number:
-        return _none(points[0].shape[1])
-    begins = np.arange(0, number, size)
+    total, dim = points[0].shape
+    layout: Layout = "on_others" if devices.platform != "cpu" else "apart" if dim >= WIDE else "on_cpu"
+    if not total:
+        return _blank(0, dim)
+    size, most = TILE[layout], TILE[layout] * TILES[layout]
+    begins = np.arange(0, total, most)
     # Each device compiles the program anew; on CPU it holds linear algebra, which one device at a time may do.
     share = len(devices) if devices.platform != "cpu" and len(begins) >= SPREAD * len(devices) else 1
 
-    def work(part: int, device: jax.Device) -> list[Point]:
-        rows = [np.minimum(np.arange(begin, begin + size), number - 1) for begin in begins[part::share]]
-        own = jax.device_put((args, scales), device)
-        tiles = (jax.device_put(tuple(p[r] for p in points), device) for r in rows)
-        done = (_tile(tile, *own, loss=loss, one=one, apart=apart) for tile in tiles)
-        return [Point(*map(np.asarray, tile)) for tile in done]  # one at a time: see devices.py
+    def work(part: int, put: Callable[[Any], Any]) -> list[Point]:
+        own, calls = put((args, scales)), []
+        for begin in begins[part::share]:
+            rows = np.minimum(np.arange(begin, begin + most), total - 1)
+            number = np.int32(-(-min(most, total - begin) // size))
+            given = put((tuple(column[rows] for column in points), number))
+            found = _tiles(*given, *own, loss=loss, one=one, layout=layout)
+            calls.append(Point(*map(np.asarray, found)))  # one at a time: see devices.py
+        return calls
 
     if share == 1:
-        parts = [work(0, devices.devices[0])]  # here, as the devices' threads may be at work
+        parts = [work(0, lambda given: given)]  # here, as the devices' threads may be at work
     else:
-        parts = [future.result() for future in devices.each(work, range(share))]
-    tiles = [parts[k % share][k // share] for k in range(len(begins))]
-    return Point(*(np.concatenate(column)[:number] for column in zip(*tiles, strict=True)))
+        each = devices.each(lambda part, device: work(part, partial(jax.device_put, device=device)), range(share))
+        parts = [future.result() for future in each]
+    calls = [parts[k % share][k // share] for k in range(len(begins))]
+    return Point(*(np.concatenate(column)[:total] for column in zip(*calls, strict=True)))
 
 
-def _none(dim: int) -> Point:
-    """Return no points of ``dim`` coordinates."""
-    number, whole, flag = np.empty(0), np.empty(0, np.int32), np.empty(0, bool)
-    vector = np.empty((0, dim))
-    return Point(vector, number, number, vector, number, whole, whole, whole, number, number, number, flag)
+def _blank(number: int, dim: int) -> Point:
+    """Return ``number`` points of ``dim`` coordinates, all zeros."""
+    real, whole, vector = np.zeros(number), np.zeros(number, np.int32), np.zeros((number, dim))
+    return Point(vector, real, real, vector, real, whole, whole, whole, real, real, real, np.zeros(number, bool))
 
 
 def judge(x: np.ndarray, near: np.ndarray, args: Args, scales: Scales, *, loss: Loss, devices: Devices) -> Point:

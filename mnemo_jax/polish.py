@@ -42,6 +42,7 @@ class Polished(NamedTuple):
 
     Attributes:
         x: ``[d]``.
+        eigenvalues: ``[d]`` of the Hessian there, ascending.
         step: error of ``x`` in the quadratic model: the Newton step that would come next, and what the rounding of
             gradients leaves undecided; at most a thousandth of the box length.
         ratio: factor by which successive steps shrank at first; 0 for quadratic convergence.
@@ -50,6 +51,7 @@ class Polished(NamedTuple):
     """
 
     x: Array
+    eigenvalues: Array
     step: Array
     ratio: Array
     moved: Array
@@ -59,8 +61,7 @@ class Polished(NamedTuple):
 class _State(NamedTuple):
     x: Array
     gradient: Array
-    inverse: Array
-    blur: Array
+    values: Array
     newton: Array
     first: Array
     last: Array
@@ -75,18 +76,15 @@ def eigen_floor(dim: int, scales: Scales) -> Array:
     return EIGEN_FLOOR * dim * jnp.finfo(jnp.float64).eps * scales.hessian
 
 
-def pseudo_inverse(loss: Loss, x: Array, args: Args) -> tuple[Array, Array]:
-    """Return the Hessian's pseudo-inverse ``[d, d]`` at ``x``, and that one's largest eigenvalue in size.
+def _reciprocal(values: Array) -> Array:
+    """Return the eigenvalues of the pseudo-inverse of a matrix with eigenvalues ``values [d]``.
 
     Eigenvalues at rounding level of the largest count as zero: at a degenerate point all of them are small, and none
     must be thrown away on the way there.
     """
-    matrix = hessian(loss)(x, args)
-    values, vectors = jnp.linalg.eigh(0.5 * (matrix + matrix.T))
     size = jnp.abs(values)
-    safe = size > EIGEN_FLOOR * x.size * jnp.finfo(x.dtype).eps * jnp.max(size)
-    inverse = jnp.where(safe, 1.0 / jnp.where(safe, values, 1.0), 0.0)
-    return (vectors * inverse) @ vectors.T, jnp.max(jnp.abs(inverse))
+    safe = size > EIGEN_FLOOR * values.size * jnp.finfo(values.dtype).eps * jnp.max(size)
+    return jnp.where(safe, 1.0 / jnp.where(safe, values, 1.0), 0.0)
 
 
 def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) -> Polished:
@@ -102,41 +100,40 @@ def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) ->
     rounding = jnp.finfo(x0.dtype).eps * (scales.hessian * scales.length + scales.gradient)
 
     def advance(state: _State) -> _State:
-        """Take the damped step after which the least remains to be done; stop when none helps."""
-        size = jnp.linalg.norm(state.newton)
+        """Take the damped Newton step after which the least remains to be done, or stop where none helps."""
+        matrix = hessian(loss)(state.x, args)
+        values, vectors = jnp.linalg.eigh(0.5 * (matrix + matrix.T))
+        inverse = _reciprocal(values)
+        newton = -vectors @ (inverse * (state.gradient @ vectors))
+        size = jnp.linalg.norm(newton)
+        settled = (state.count > 0) & (size <= jnp.finfo(x0.dtype).eps * scales.length)
         ratio = jnp.where(state.count > 0, size / state.last, 0.0)
-        points = state.x + damping[:, None] * state.newton
+        points = state.x + damping[:, None] * newton
         gradients = jax.vmap(grad)(points)
-        following = jnp.linalg.norm(gradients @ state.inverse, axis=1)  # the inverse is symmetric
+        following = jnp.linalg.norm(inverse * (gradients @ vectors), axis=1)  # as long as the steps from there
         best = jnp.argmin(jnp.where(jnp.isfinite(following), following, jnp.inf))
-        better = following[best] < size
-        x = jnp.where(better, points[best], state.x)
-        gradient = jnp.where(better, gradients[best], state.gradient)
-        inverse, softness = pseudo_inverse(loss, x, args)
+        going = (following[best] < size) & ~settled & (state.count < MAX_STEPS)
         loud = jnp.linalg.norm(state.gradient) > NOISE * rounding
         return _State(
-            x=x,
-            gradient=gradient,
-            inverse=inverse,
-            blur=rounding * softness,
-            newton=-inverse @ gradient,
+            x=jnp.where(going, points[best], state.x),
+            gradient=jnp.where(going, gradients[best], state.gradient),
+            values=values,
+            newton=newton,
             first=jnp.where(state.count == 0, size, state.first),
             last=size,
             early=jnp.where(state.count == 1, ratio, state.early),
-            slow=state.slow | (loud & ~(following[0] <= CONTRACTION * size)),
+            slow=state.slow | (loud & ~settled & ~(following[0] <= CONTRACTION * size)),
             count=state.count + 1,
-            going=better & (size > jnp.finfo(x.dtype).eps * scales.length) & (state.count < MAX_STEPS),
+            going=going,
         )
 
     gradient = grad(x0)
-    inverse, softness = pseudo_inverse(loss, x0, args)
     zero = jnp.zeros((), x0.dtype)
     state = _State(
         x=x0,
         gradient=gradient,
-        inverse=inverse,
-        blur=rounding * softness,
-        newton=-inverse @ gradient,
+        values=jnp.full_like(x0, jnp.nan),
+        newton=jnp.full_like(x0, jnp.nan),
         first=zero,
         last=zero,
         early=zero,
@@ -153,5 +150,7 @@ def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) ->
     end = jnp.linalg.norm(state.gradient)
     lost = ~jnp.isfinite(step) | (step > 1e-3 * scales.length) | (end > 1e-6 * scales.gradient)
     crawls = (state.early > RATIO_MOST) & (moved > 1e-6 * scales.length)
-    step = jnp.minimum(step + state.blur, 1e-3 * scales.length)
-    return Polished(state.x, step, state.early, moved, far | lost | crawls | (near & state.slow))
+    blur = rounding * jnp.max(jnp.abs(_reciprocal(state.values)))
+    step = jnp.minimum(step + blur, 1e-3 * scales.length)
+    left = far | lost | crawls | (near & state.slow)
+    return Polished(state.x, state.values, step, state.early, moved, left)
