@@ -20,7 +20,7 @@ from mnemo_jax.exits import directions
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.orbits import finite
 from mnemo_jax.polish import Scales
-from mnemo_jax.reach import FEW, certain, known, reach_of
+from mnemo_jax.reach import certain, is_few, known, reach_of
 from mnemo_jax.symmetry import canonical
 from mnemo_jax.types import Kind, Outcome
 
@@ -168,18 +168,22 @@ class Judge(NamedTuple):
         return table._replace(kind=kind, order=order)
 
 
-def label(block: Block, judge: Judge) -> Labelled:
-    """Return the block's table of critical points and which of them each start and each stall belongs to."""
-    number = block.first + np.arange(len(block.x))
+def label(block: Block, judge: Judge, seen: Table | None = None) -> Labelled:
+    """Return the block's table of critical points and which of them each start and each stall belongs to.
+
+    Args:
+        block: descents.
+        judge: of the landscape.
+        seen: points that an earlier block's ends have shown (see `sparing`); they are in this block's table too.
+    """
     sure = block.outcome == Outcome.CONVERGED
     ended = sure | (block.outcome == Outcome.FINISHED)
-    collected = _Collected(judge)
-    point = np.full(len(block.x), -1, np.int64)
-    rows: Any = slice(None) if ended.all() else ended
-    point[rows] = collected.ends(block.x[rows], sure[rows], number[rows])
-    lost = np.isin(block.outcome, (Outcome.OUT_OF_STEPS, Outcome.NON_FINITE)) & (number < NAMED)
-    lost[lost] = np.all(np.isfinite(block.x[lost]), axis=1)
-    point[lost] = collected.nearest(block.x[lost], number[lost])
+    collected = _Collected(judge, seen)
+    point = collected.ends(block, sure, ended)
+    named = slice(0, max(NAMED - block.first, 0))
+    stopped = np.isin(block.outcome[named], (Outcome.OUT_OF_STEPS, Outcome.NON_FINITE))
+    lost = np.flatnonzero(stopped & np.all(np.isfinite(block.x[named]), axis=1))
+    point[lost] = collected.nearest(block.x[lost], block.first + lost)
     # Nearly every descent ends in a stretch of small gradients: those at a minimum are no stalls, nor worth a polish.
     block = block._replace(stalls=_stalls(block, ~(ended & collected.minima(point))))
     at = collected.stalls(block.stalls)
@@ -193,6 +197,13 @@ def label(block: Block, judge: Judge) -> Labelled:
     return _count(table, point, ended, block, at, direction)._replace(members=members)
 
 
+def sparing(table: Table, judge: Judge) -> Table | None:
+    """Return the rows of an earlier block's table that spare later ones polishes, None where none do."""
+    rows = np.flatnonzero(reach_of(as_points(table)).radius > 0)
+    few = len(rows) > 0 and is_few(rows, table.x.shape[1])
+    return table.take(rows) if few and not judge.landscape.symmetries else None
+
+
 def unjudged(block: Block, judge: Judge) -> Labelled:
     """Return the block without points: every descent that ended counts as arrived, no stall as being anywhere."""
     ended = np.isin(block.outcome, (Outcome.CONVERGED, Outcome.FINISHED))
@@ -201,7 +212,7 @@ def unjudged(block: Block, judge: Judge) -> Labelled:
     return Labelled(
         table=_Collected(judge).table()[0],
         point=np.full(len(block.x), -1),
-        final=np.where(ended, block.open_length, 0).astype(np.int32),
+        final=block.open_length * ended,
         stalls=stalls,
         at=none,
         direction=np.zeros(len(none), np.int8),
@@ -217,7 +228,8 @@ def _count(
     gradient was smallest, stands for one.
     """
     labelled = ended & (point >= 0)
-    table = table._replace(count=np.bincount(point[labelled], minlength=len(table.x)).astype(np.int64))
+    held = point if labelled.all() else point[labelled]
+    table = table._replace(count=np.bincount(held, minlength=len(table.x)).astype(np.int64))
     minimum = np.append(table.kind == Kind.MINIMUM, False)  # row -1: none
     arrived = labelled & minimum.take(point)
     stalls, place = block.stalls, block.stalls.start - block.first
@@ -226,7 +238,7 @@ def _count(
     return Labelled(
         table=table,
         point=point,
-        final=np.where(arrived, block.open_length, 0).astype(np.int32),
+        final=block.open_length * arrived,
         stalls=Stalls(*(column[stays] for column in stalls)),
         at=at[stays],
         direction=direction[stays],
@@ -256,14 +268,33 @@ def renumbered(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
     return np.append(new, -1).take(rows)
 
 
+class _Those(NamedTuple):
+    """Points ``x [n, d]`` that may be at known ones, with gradients of at most ``slope``, one or ``[n]``.
+
+    ``start [n]`` are their start numbers, None where those are larger than any known point's.
+    """
+
+    x: np.ndarray
+    slope: Any
+    start: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> "_Those":
+        """Return the rows asked for, in that order."""
+        slope = self.slope[rows] if np.ndim(self.slope) else self.slope
+        return _Those(self.x[rows], slope, None if self.start is None else self.start[rows])
+
+
 class _Collected:
     """Points judged so far, before they are merged; rows are appended in the order of calls."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, seen: Table | None = None) -> None:
         self.judge = judge
-        nothing = np.empty((0, judge.landscape.dim))
-        self.parts = [(judge.points(nothing, np.empty(0, bool)), np.empty(0, np.int64))]
-        self.rows = 0
+        nothing = judge.points(np.empty((0, judge.landscape.dim)), np.empty(0, bool))
+        begun = (nothing, np.empty(0, np.int64)) if seen is None else (as_points(seen), seen.first)
+        self.parts = [begun]
+        self.rows = len(begun[1])
+        self.seen = seen is not None
+        self.reached = np.flatnonzero(seen.count > 0) if seen is not None else np.empty(0, np.int64)
 
     def add(self, points: Point, number: np.ndarray) -> np.ndarray:
         """Append those points that did not leave; return their rows, -1 for the others."""
@@ -283,25 +314,30 @@ class _Collected:
         kinds = [points.kind == Kind.MINIMUM for points, _ in self.parts]
         return np.concatenate([*kinds, [False]]).take(rows)
 
-    def ends(self, x: np.ndarray, sure: np.ndarray, number: np.ndarray) -> np.ndarray:
-        """Judge the ends of descents, one for many where that is certain; ``sure`` are those that converged."""
-        slope = np.where(sure, self.judge.grad_tol * np.sqrt(x.shape[1]), np.nan)
+    def ends(self, block: Block, sure: np.ndarray, ended: np.ndarray) -> np.ndarray:
+        """Judge the ends of the descents that ``ended``, one for many where that is certain; return -1 for others.
+
+        ``sure`` are those that converged.
+        """
+        x = block.x
+        steepest = self.judge.grad_tol * np.sqrt(x.shape[1])
+        slope = steepest if sure.all() else np.where(sure, steepest, np.nan)
 
         def judged(those: np.ndarray) -> np.ndarray:
             first, cell = cells(x[those], CELL * self.judge.metric.length)
             leaders = those[first]
             points = self.judge.points(x[leaders], sure[leaders])
-            rows, reach = self.add(points, number[leaders])[cell], reach_of(points).take(cell)
+            rows, reach = self.add(points, block.first + leaders)[cell], reach_of(points).take(cell)
             gap = np.sum((x[those] - reach.x) ** 2, axis=1)
-            there = certain(gap, slope[those], reach.radius, reach.curvature)
+            there = sure[those] & certain(gap, steepest, reach.radius, reach.curvature)
             there[first] = True
             if not there.all():
                 rest = those[~there]
-                rows[~there] = self.add(self.judge.points(x[rest], sure[rest]), number[rest])
+                rows[~there] = self.add(self.judge.points(x[rest], sure[rest]), block.first + rest)
             return rows
 
-        many = len(cells(x[:FIRST_ENDS], CELL * self.judge.metric.length)[0]) * x.shape[1] > FEW
-        return self._in_turn(x, slope, len(x) if many else FIRST_ENDS, judged)
+        few = self.seen or is_few(cells(x[:FIRST_ENDS], CELL * self.judge.metric.length)[0], x.shape[1])
+        return self._in_turn(_Those(x, slope), ended, FIRST_ENDS if few else len(x), judged, self.reached)
 
     def stalls(self, stalls: Stalls) -> np.ndarray:
         """Judge the points of stalls at which gradients were smallest, one for many where that is certain."""
@@ -309,23 +345,41 @@ class _Collected:
         def judged(those: np.ndarray) -> np.ndarray:
             return self.nearest(stalls.x[those], stalls.start[those], kinks=False)
 
-        return self._in_turn(stalls.x, stalls.smallest, FIRST_STALLS, judged)
+        those = _Those(stalls.x, stalls.smallest, stalls.start)
+        return self._in_turn(those, np.bool_(True), FIRST_STALLS, judged, np.arange(self.rows))
 
     def _in_turn(
-        self, x: np.ndarray, slope: np.ndarray, first: int, judged: Callable[[np.ndarray], np.ndarray]
+        self, those: "_Those", wanted: Any, first: int, judged: Callable[[np.ndarray], np.ndarray], among: np.ndarray
     ) -> np.ndarray:
-        """Return the rows of points ``x``: of the ``first`` by ``judged``, and of others that are at no known one."""
-        rows = np.empty(len(x), np.int64)
-        rows[:first] = judged(np.arange(min(first, len(x))))
-        if len(x) > first:
-            reach = reach_of(self.all()[0])
-            sound = np.flatnonzero(reach.radius > 0)
-            distinct = sound[cells(reach.x[sound], CELL * self.judge.metric.length)[0]]
-            found = known(x[first:], slope[first:], reach.take(distinct))
-            rows[first:] = renumbered(found, distinct)
-            rest = first + np.flatnonzero(found < 0)
-            rows[rest] = judged(rest)
+        """Return the rows of points, -1 for none: of those ``wanted`` that are at no known one by ``judged``.
+
+        They are compared with the points ``among`` all rows. Where no points have been seen before, the ``first`` of
+        those that are left are judged before the others, which may be at these.
+        """
+        rows = self._known(those, among)
+        rest = np.flatnonzero(wanted & (rows < 0))
+        if not self.seen:
+            rows[rest[:first]] = judged(rest[:first])
+            rest = rest[first:]
+            rows[rest] = self._known(those.take(rest), np.arange(self.rows))
+            rest = rest[rows[rest] < 0]
+        rows[rest] = judged(rest)
         return rows
+
+    def _known(self, those: "_Those", among: np.ndarray) -> np.ndarray:
+        """Return to which of the points ``among`` all rows Newton's method surely goes from each, -1 for none.
+
+        None either for a start before the point's: a point's smallest start is judged by itself, wherever blocks end.
+        """
+        points, number = self.all()
+        reach = reach_of(points)
+        rows = among[reach.radius[among] > 0]
+        if not is_few(rows, those.x.shape[1]):
+            rows = rows[cells(reach.x[rows], CELL * self.judge.metric.length)[0]]
+        found = renumbered(known(those.x, those.slope, reach.take(rows)), rows)
+        if those.start is not None:
+            found[those.start < renumbered(found, number)] = -1
+        return found
 
     def nearest(self, x: np.ndarray, number: np.ndarray, kinks: bool = True) -> np.ndarray:
         """Judge points that are not the ends of converged descents, each by itself."""
@@ -359,6 +413,13 @@ class _Collected:
             return table, np.empty(0, np.int64)
         merged, new = merge(table, cluster(table, self.judge.metric), self.judge.metric)
         return self.judge.decide(merged), new
+
+
+def as_points(table: Table) -> Point:
+    """Return the points of a table's rows."""
+    number = len(table.x)
+    own = {name: getattr(table, name) for name in Point._fields if name in Table._fields}
+    return Point(**own, moved=np.zeros(number), left=np.zeros(number, bool))
 
 
 def table_of(points: Point, number: np.ndarray) -> Table:

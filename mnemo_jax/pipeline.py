@@ -20,7 +20,7 @@ from jax import Array
 
 from mnemo_jax import store, training
 from mnemo_jax.calculus import Args, Loss, Watch, calls_lapack, loss_of, measured, parts_of, typical_norms, values
-from mnemo_jax.catalogue import Metric
+from mnemo_jax.catalogue import Metric, Table
 from mnemo_jax.clock import Clock
 from mnemo_jax.descent import Ends, Logs, Rules, StallLog, descend, first_step, follow, is_native
 from mnemo_jax.devices import Devices
@@ -29,7 +29,7 @@ from mnemo_jax.finish import finish, gather, is_sure
 from mnemo_jax.initializers import Layered
 from mnemo_jax.journal import note, note_end
 from mnemo_jax.keys import root_of
-from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label, unjudged
+from mnemo_jax.labelling import Block, Judge, Labelled, Stalls, label, sparing, unjudged
 from mnemo_jax.landscape import DENSE, Landscape
 from mnemo_jax.plan import Plan, watch_of
 from mnemo_jax.polish import Scales
@@ -37,7 +37,7 @@ from mnemo_jax.record import Record, load
 from mnemo_jax.starts import Draw, Uniform, drawer
 from mnemo_jax.stopping import FLOOR_EPS
 from mnemo_jax.stretch import OPENING
-from mnemo_jax.tables import history_table, members_table, points_table, stalls_table, starts_table
+from mnemo_jax.tables import history_table, members_table, points_of, points_table, stalls_table, starts_table
 from mnemo_jax.training import History
 
 SCALE_STARTS = 4096  # uniform in the box, whose gradients set the landscape's gradient scale
@@ -321,6 +321,7 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
     def begun(number: int | None) -> list[Future[Part]]:
         return [] if number is None else _begin(prepared, number)
 
+    seen = _seen(prepared, folder) if todo and todo[0] else None
     pending = begun(todo[0] if todo else None)
     if beside and todo and plan.catalogue:
         prepared.judge.get_ready()
@@ -331,7 +332,9 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
             clock.lap("descent")
             if beside:
                 pending = begun(following)
-            labelled = (label if plan.catalogue else unjudged)(block, prepared.judge)
+            labelled = label(block, prepared.judge, seen) if plan.catalogue else unjudged(block, prepared.judge)
+            if number == 0:
+                seen = sparing(labelled.table, prepared.judge)
             clock.lap("labelling")
             if not beside:
                 pending = begun(following)
@@ -349,6 +352,14 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
             writing.result()
             report(progress)
             clock.lap("writing")
+
+
+def _seen(prepared: Prepared, folder: Path) -> Table | None:
+    """Return the first block's points, as far as they spare those of others a polish.
+
+    It is the first block always, so that files do not depend on where a run was interrupted.
+    """
+    return sparing(points_of(store.read_table(folder / "points" / "000000.parquet")), prepared.judge)
 
 
 def _beside(prepared: Prepared) -> bool:

@@ -10,6 +10,8 @@ from jax import Array
 from mnemo_jax.critical import Point
 
 FEW = 64  # coordinates of known points in all; to compare with more takes longer than to sort points into cells
+SOME = 1 << 13  # points from which a compiled program compares them
+LEAST = 8  # points that it compares with
 CHUNK = 1 << 16  # points compared at once, so that there is one program
 
 
@@ -45,28 +47,39 @@ def certain(gap: Any, slope: Any, radius: Any, curvature: Any) -> Any:
     return (gap <= radius**2) & (gap * curvature**2 <= (2.0 * slope) ** 2) & (radius > 0)
 
 
-def known(x: np.ndarray, slope: np.ndarray, reach: Reach) -> np.ndarray:
-    """Return to which known point Newton's method surely goes from each ``x [n, d]``, -1 for none.
+def is_few(points: np.ndarray, dim: int) -> bool:
+    """Whether there are as few ``points [n]`` of ``dim`` coordinates as ends of descents are compared with."""
+    return len(points) * dim <= FEW
 
-    Gradients at ``x`` have norms of at most ``slope [n]``, NaN where nothing is certain.
+
+def known(x: np.ndarray, slope: np.ndarray | float, reach: Reach) -> np.ndarray:
+    """Return to which known point Newton's method surely goes from each ``x [n, d]``, int32, -1 for none.
+
+    Gradients at ``x`` have norms of at most ``slope``, one or ``[n]``, NaN where nothing is certain.
     """
-    found, (number, dim) = np.full(len(x), -1), reach.x.shape
-    if not number or not len(x) or number * dim > FEW:
+    found, (number, dim) = np.full(len(x), -1, np.int32), reach.x.shape
+    if not number or not is_few(reach.x, dim):
         return found
-    size = 1 << (number - 1).bit_length()  # for few programs; those added have no reach
+    if len(x) < SOME:
+        gap = np.sum((x[:, None] - reach.x) ** 2, axis=2)
+        near = certain(gap, np.reshape(slope, (-1, 1)), reach.radius, reach.curvature)
+        last = number - 1 - np.argmax(near[:, ::-1], axis=1)
+        return np.where(near.any(axis=1), last, -1).astype(np.int32)
+    size = max(LEAST, 1 << (number - 1).bit_length())  # for few programs; those added have no reach
     padded = Reach(*(np.concatenate([own, np.zeros((size - number, *own.shape[1:]))]) for own in reach))
     for begin in range(0, len(x), CHUNK):
-        own, above = x[begin : begin + CHUNK], slope[begin : begin + CHUNK]
-        part, bound = np.zeros((dim, CHUNK)), np.full(CHUNK, np.nan)
-        part[:, : len(own)], bound[: len(own)] = own.T, above
-        found[begin : begin + CHUNK] = np.asarray(_known(part, bound, padded))[: len(own)]
+        end = min(begin + CHUNK, len(x))
+        part = np.resize(x[begin:end], (CHUNK, dim)) if end - begin < CHUNK else x[begin:end]
+        steep = np.resize(slope[begin:end], CHUNK) if isinstance(slope, np.ndarray) else slope
+        found[begin:end] = np.asarray(_known(part, steep, padded))[: end - begin]
     return found
 
 
 @jax.jit
 def _known(x: Array, slope: Array, reach: Reach) -> Array:
-    found = jnp.full(slope.shape, -1, jnp.int32)
+    found = jnp.full(x.shape[:1], -1, jnp.int32)
     for row, (point, radius, curvature) in enumerate(zip(*reach, strict=True)):
-        gap = sum((own - entry) ** 2 for own, entry in zip(x, point, strict=True))
+        # One column after the other: sums along rows are slow.
+        gap = sum((x[:, k] - entry) ** 2 for k, entry in enumerate(point))
         found = jnp.where(certain(gap, slope, radius, curvature), jnp.int32(row), found)
     return found

@@ -46,6 +46,17 @@ def test_fingerprint_does_not_depend_on_devices_or_blocks(record, out, devices, 
     assert run(out, devices, block).fingerprint == record.fingerprint
 
 
+def test_a_point_is_that_of_its_first_start_wherever_blocks_end(out):
+    """Start 0 stalls where start 1 ends: the catalogue has what the first of them makes of the point."""
+    starts = np.array([[1e-9], [0.0], [0.5], [1e-8]])
+    found = []
+    for block in (1, 2, 4):
+        recording = mnemo.Recording(block=block)
+        found.append(mnemo.survey("double_well", starts=starts, out=out, recording=recording, fresh=True))
+    assert len({record.fingerprint for record in found}) == 1
+    assert found[0].catalogue.first.tolist() == [2, 0]
+
+
 def test_block_files_of_equal_size_have_equal_bytes(record, out):
     other = run(out, 4, 1024)
     for folder in ("starts", "points", "stalls"):
