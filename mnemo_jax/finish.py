@@ -392,6 +392,7 @@ def _fingerprint(rows: _Rows, catalogue: Table, summary: dict[str, Any]) -> str:
     """
     columns = _Hashes()
     columns.add(**{f"catalogue_{k}": column for k, column in catalogue._asdict().items() if k != "spread"})
-    told = {key: value for key, value in summary.items() if key not in ("ambiguous", "observables")}
+    columns.add(**{f"shares_{k}": column for k, column in summary["shares"].items()})
+    told = {key: value for key, value in summary.items() if key not in ("ambiguous", "observables", "shares")}
     whole = {**rows.hashes.digests(), **columns.digests(), "estimates": store.strict(told)}
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

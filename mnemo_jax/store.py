@@ -88,8 +88,19 @@ def _sync(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write strict JSON, NaN as null."""
-    write_bytes(path, (json.dumps(strict(value), indent=1, allow_nan=False) + "\n").encode())
+    """Write strict JSON, NaN as null; numbers in a row are in one line."""
+    write_bytes(path, (_lines(strict(value), "\n") + "\n").encode())
+
+
+def _lines(value: Any, margin: str) -> str:
+    """Return a plain value as JSON, an item of an object or of a list of objects a line."""
+    inner = margin + " "
+    if isinstance(value, dict) and value:
+        items = (f"{json.dumps(key)}: {_lines(own, inner)}" for key, own in value.items())
+        return "{" + inner + f",{inner}".join(items) + margin + "}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[" + inner + f",{inner}".join(_lines(own, inner) for own in value) + margin + "]"
+    return json.dumps(value, allow_nan=False)
 
 
 def strict(value: Any) -> Any:
@@ -98,6 +109,13 @@ def strict(value: Any) -> Any:
         return {str(k): strict(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [strict(v) for v in value]
+    if isinstance(value, np.ndarray) and value.dtype.kind in "bifu":
+        there = np.isfinite(value)
+        if there.all():
+            return value.tolist()
+        whole = value.astype(object)
+        whole[~there] = None
+        return whole.tolist()
     if isinstance(value, np.ndarray | np.generic):
         return strict(value.tolist())
     return None if isinstance(value, float) and not np.isfinite(value) else value
