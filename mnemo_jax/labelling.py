@@ -102,11 +102,11 @@ class Labelled(NamedTuple):
 
     Attributes:
         table: the block's distinct points, in order of their smallest start number.
-        point: int64 ``[n]``, row of the table each start's end stands for, -1 for none. It is a label where the
+        point: int32 ``[n]``, row of the table each start's end stands for, -1 for none. It is a label where the
             descent converged or finished, and the nearest critical point otherwise.
         final: int32 ``[n]``, steps of the final approach to a minimum.
         stalls: the stalls, without the final approaches.
-        at: int64, row of the table each stall was at, -1 in a flat region.
+        at: int32, row of the table each stall was at, -1 in a flat region.
         direction: int8, which way each stall ended (see `exits`), 0 for none.
         members: the images of the points, None where no finite symmetry is declared.
     """
@@ -208,10 +208,10 @@ def unjudged(block: Block, judge: Judge) -> Labelled:
     """Return the block without points: every descent that ended counts as arrived, no stall as being anywhere."""
     ended = np.isin(block.outcome, (Outcome.CONVERGED, Outcome.FINISHED))
     stalls = _stalls(block, ~ended)
-    none = np.full(len(stalls.start), -1)
+    none = np.full(len(stalls.start), -1, np.int32)
     return Labelled(
         table=_Collected(judge).table()[0],
-        point=np.full(len(block.x), -1),
+        point=np.full(len(block.x), -1, np.int32),
         final=block.open_length * ended,
         stalls=stalls,
         at=none,
@@ -264,8 +264,8 @@ def _stalls(block: Block, chosen: np.ndarray) -> Stalls:
 
 
 def renumbered(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Return the ``new`` number of each row, -1 for none."""
-    return np.append(new, -1).take(rows)
+    """Return the ``new`` number of each row, int32, -1 for none."""
+    return np.append(new, -1).astype(np.int32).take(rows)
 
 
 class _Those(NamedTuple):
@@ -378,7 +378,7 @@ class _Collected:
             rows = rows[cells(reach.x[rows], CELL * self.judge.metric.length)[0]]
         found = renumbered(known(those.x, those.slope, reach.take(rows)), rows)
         if those.start is not None:
-            found[those.start < renumbered(found, number)] = -1
+            found[those.start < np.append(number, -1).take(found)] = -1
         return found
 
     def nearest(self, x: np.ndarray, number: np.ndarray, kinks: bool = True) -> np.ndarray:

@@ -42,7 +42,7 @@ def starts_table(
         "outcome": words(block.outcome, OUTCOMES),
         "steps": block.steps,
         "period": store.column(block.period, null=block.period == 0),
-        "point": nullable(labelled.point.astype(np.int32)),
+        "point": nullable(labelled.point),
         "stalls": count,
         "stalled": stalled,
         "final": labelled.final,
@@ -70,7 +70,7 @@ def stalls_table(labelled: Labelled) -> pa.Table:
     del rows["exit"]
     columns = {name: vectors(values) if name == "x" else values for name, values in rows.items()}
     direction = store.column(labelled.direction, null=labelled.direction == 0)
-    columns |= {"point": nullable(labelled.at.astype(np.int32)), "direction": direction}
+    columns |= {"point": nullable(labelled.at), "direction": direction}
     return store.table(columns, null=("point", "direction"))
 
 

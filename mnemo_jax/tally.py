@@ -43,7 +43,9 @@ class Histograms:
     def add(self, label: np.ndarray, values: np.ndarray) -> None:
         """Count the values of one block by label; negative labels are none."""
         inside = label >= 0
-        self.tally.add((label[inside].astype(np.int64) << 32) | values[inside])
+        if not inside.all():
+            label, values = label[inside], values[inside]
+        self.tally.add((label.astype(np.int64) << 32) | values)
 
     def of(self, label: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the distinct values of a label, rising, and how often each was counted."""
