@@ -19,7 +19,7 @@ from mnemo_jax.types import Either, Kind
 PROBES = 8  # fixed random directions that look for kinks and bound third derivatives
 KINK_STEP = 1e-6  # half-distance of the wider of the two gradient differences, in box lengths
 WIDE = 32  # coordinates from which a CPU judges one point after the other
-SPREAD = 8  # tiles per device from which more than one device judges
+SPREAD = 8  # calls per device from which more than one device judges
 KINK_SHRINK = 32.0
 """A smooth gradient's difference shrinks with the distance; one across a kink does not."""
 KINK_BALANCE = 1e-3  # of the largest gradient around a kink, above which their convex hull misses zero
@@ -35,7 +35,8 @@ class Point(NamedTuple):
         eigenvalues: ``[d]`` of the Hessian, ascending.
         zero: eigenvalues at most this large in size count as zero.
         index, nullity: number of negative and of zero eigenvalues, int32.
-        kind: int32, a `Kind`; ``DEGENERATE`` until higher derivatives have been looked at when ``nullity > 0``.
+        kind: int32, a `Kind`; ``DEGENERATE`` until higher derivatives have been looked at when ``nullity > 0``. Where a
+            polish ends at a ``KINK`` the other numbers mean nothing, and `settle` looks for its tip.
         radius: distance within which Newton's method is expected to come here (Newton-Kantorovich, with third
             derivatives sampled at the point and around it, not bounded), half the box at most.
         step, moved: the polish's last step and its way in all.
@@ -85,20 +86,20 @@ def classify(found: Polished, args: Args, scales: Scales, *, loss: Loss) -> Poin
     kind = jnp.where(negative == 0, Kind.MINIMUM, jnp.where(negative == x.size, Kind.MAXIMUM, Kind.SADDLE))
     kind = jnp.where(null > 0, Kind.DEGENERATE, kind)
     radius = jnp.minimum(smallest / (4.0 * jnp.maximum(jnp.maximum(bound, around), 1e-300)), reach)
-    near = _around(x, args, scales, probes, loss=loss)
+    local = _around(x, args, scales, probes, loss=loss)
     return Point(
         x=x,
-        loss=near.loss,
-        gradient=near.gradient,
+        loss=local.loss,
+        gradient=local.gradient,
         eigenvalues=values,
         zero=zero,
         index=negative.astype(jnp.int32),
         nullity=null.astype(jnp.int32),
-        kind=jnp.where(near.kinked, Kind.KINK, kind).astype(jnp.int32),
+        kind=jnp.where(local.kinked, Kind.KINK, kind).astype(jnp.int32),
         radius=jnp.where((null > 0) | ~jnp.isfinite(radius), 0.0, radius),
         step=found.step,
         moved=found.moved,
-        left=found.left | near.broken,
+        left=found.left | local.broken,
     )
 
 
@@ -212,28 +213,31 @@ def _judged(x0: Array, near: Array, args: Args, scales: Scales, *, loss: Loss) -
     return classify(polish(x0, args, scales, near, loss=loss), args, scales, loss=loss)
 
 
-Layout = Literal["apart", "on_cpu", "on_others"]
-TILE: dict[Layout, int] = {"apart": 8, "on_cpu": 64, "on_others": 4096}
+Tiling = Literal["apart", "on_cpu", "on_others"]
+TILE: dict[Tiling, int] = {"apart": 8, "on_cpu": 64, "on_others": 4096}
 """Points judged at once, by how: on a CPU points of many coordinates one after the other, as their matrices leave its
 caches otherwise."""
-TILES: dict[Layout, int] = {"apart": 1, "on_cpu": 16, "on_others": 1}  # of a call, which takes 0.4 ms beside them
+TILES: dict[Tiling, int] = {"apart": 1, "on_cpu": 16, "on_others": 1}  # of a call, which takes 0.4 ms beside them
 
 
-@partial(jax.jit, static_argnames=("loss", "one", "layout"), compiler_options=RIGHT)
+@partial(jax.jit, static_argnames=("loss", "one", "tiling"), compiler_options=RIGHT)
 def _tiles(
-    points: tuple[Array, ...], number: Array, args: Args, scales: Scales, *, loss: Loss, one: Any, layout: Layout
+    points: tuple[Array, ...], number: Array, args: Args, scales: Scales, *, loss: Loss, one: Any, tiling: Tiling
 ) -> Point:
-    """Map over the first ``number`` tiles of points ``[TILES TILE, ...]``; other rows mean nothing."""
-    size = TILE[layout]
+    """Map over the first ``number`` tiles of points ``[TILES TILE, ...]``; other rows mean nothing.
+
+    Compiled without a library's sums, which take longer for so few entries.
+    """
+    size = TILE[tiling]
 
     def work(*point: Array) -> Point:
         found: Point = one(*point, args, scales, loss=loss)
         return found
 
     def done(tile: tuple[Array, ...]) -> Point:
-        if layout == "apart":
+        if tiling == "apart":
             return jax.lax.map(lambda point: work(*point), tile)
-        if layout == "on_cpu" and native.is_plain(jax.make_jaxpr(grad_of(loss))(points[0][0], args)):
+        if tiling == "on_cpu" and native.is_plain(jax.make_jaxpr(grad_of(loss))(points[0][0], args)):
             found = across(work, "lanes_last", elementary.INSTEAD)(*(jnp.moveaxis(column, 0, -1) for column in tile))
             return jax.tree.map(lambda column: jnp.moveaxis(column, -1, 0), found)
         return jax.vmap(work)(*tile)
@@ -250,10 +254,10 @@ def _in_tiles(
 ) -> Point:
     """Map over points in tiles of one fixed shape, so that a point's numbers do not depend on its company."""
     total, dim = points[0].shape
-    layout: Layout = "on_others" if devices.platform != "cpu" else "apart" if dim >= WIDE else "on_cpu"
+    tiling: Tiling = "on_others" if devices.platform != "cpu" else "apart" if dim >= WIDE else "on_cpu"
     if not total:
         return _blank(0, dim)
-    size, most = TILE[layout], TILE[layout] * TILES[layout]
+    size, most = TILE[tiling], TILE[tiling] * TILES[tiling]
     begins = np.arange(0, total, most)
     # Each device compiles the program anew; on CPU it holds linear algebra, which one device at a time may do.
     share = len(devices) if devices.platform != "cpu" and len(begins) >= SPREAD * len(devices) else 1
@@ -264,7 +268,7 @@ def _in_tiles(
             rows = np.minimum(np.arange(begin, begin + most), total - 1)
             number = np.int32(-(-min(most, total - begin) // size))
             given = put((tuple(column[rows] for column in points), number))
-            found = _tiles(*given, *own, loss=loss, one=one, layout=layout)
+            found = _tiles(*given, *own, loss=loss, one=one, tiling=tiling)
             calls.append(Point(*map(np.asarray, found)))  # one at a time: see devices.py
         return calls
 

@@ -3,7 +3,7 @@
 Most starts of a block end where others do. A few are polished first, one per cell of a fine grid; another is given a
 point that is known without a polish when Newton's method is certain enough to take it there: it lies within the point's
 radius of quadratic convergence and no further away than the gradient there explains. All others are polished
-themselves, and stalls are treated alike.
+themselves, and stalls are treated alike. What the first block of a run has shown later ones know from the beginning.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ TILE = 64  # degenerate points looked at together
 TIP = 4e-6  # box lengths from a kink's tip within which an end belongs to it, a few times what tells kinks
 CELL = 1e-4  # box lengths, the grid on which ends are grouped before the polish
 FIRST_ENDS = 4096  # of a block's, which show the points that most of the others are at
-FIRST_STALLS = 64
+FIRST_STALLS = 256
 
 
 class Stalls(NamedTuple):
@@ -289,12 +289,11 @@ class _Collected:
 
     def __init__(self, judge: Judge, seen: Table | None = None) -> None:
         self.judge = judge
-        nothing = judge.points(np.empty((0, judge.landscape.dim)), np.empty(0, bool))
-        begun = (nothing, np.empty(0, np.int64)) if seen is None else (as_points(seen), seen.first)
-        self.parts = [begun]
-        self.rows = len(begun[1])
-        self.seen = seen is not None
-        self.reached = np.flatnonzero(seen.count > 0) if seen is not None else np.empty(0, np.int64)
+        nowhere = np.empty((0, judge.landscape.dim)), np.empty(0, bool)
+        none = np.empty(0, np.int64)
+        self.parts = [(judge.points(*nowhere), none) if seen is None else (as_points(seen), seen.first)]
+        self.rows = 0 if seen is None else len(seen.x)
+        self.reached = none if seen is None else np.flatnonzero(seen.count > 0)  # by ends of descents
 
     def add(self, points: Point, number: np.ndarray) -> np.ndarray:
         """Append those points that did not leave; return their rows, -1 for the others."""
@@ -336,8 +335,12 @@ class _Collected:
                 rows[~there] = self.add(self.judge.points(x[rest], sure[rest]), block.first + rest)
             return rows
 
-        few = self.seen or is_few(cells(x[:FIRST_ENDS], CELL * self.judge.metric.length)[0], x.shape[1])
-        return self._in_turn(_Those(x, slope), ended, FIRST_ENDS if few else len(x), judged, self.reached)
+        first = FIRST_ENDS
+        if not len(self.reached):
+            shown = x[np.flatnonzero(ended)[:FIRST_ENDS]]
+            few = is_few(cells(shown, CELL * self.judge.metric.length)[0], x.shape[1])
+            first = FIRST_ENDS if few else len(x)
+        return self._in_turn(_Those(x, slope), ended, first, judged, self.reached)
 
     def stalls(self, stalls: Stalls) -> np.ndarray:
         """Judge the points of stalls at which gradients were smallest, one for many where that is certain."""
@@ -353,17 +356,18 @@ class _Collected:
     ) -> np.ndarray:
         """Return the rows of points, -1 for none: of those ``wanted`` that are at no known one by ``judged``.
 
-        They are compared with the points ``among`` all rows. Where no points have been seen before, the ``first`` of
-        those that are left are judged before the others, which may be at these.
+        They are compared with the points ``among`` all rows. The ``first`` of those that are left are judged before the
+        others, which may be at these.
         """
         rows = self._known(those, among)
         rest = np.flatnonzero(wanted & (rows < 0))
-        if not self.seen:
+        if len(rest):
             rows[rest[:first]] = judged(rest[:first])
             rest = rest[first:]
+        if len(rest):
             rows[rest] = self._known(those.take(rest), np.arange(self.rows))
             rest = rest[rows[rest] < 0]
-        rows[rest] = judged(rest)
+            rows[rest] = judged(rest)
         return rows
 
     def _known(self, those: "_Those", among: np.ndarray) -> np.ndarray:
@@ -374,6 +378,7 @@ class _Collected:
         points, number = self.all()
         reach = reach_of(points)
         rows = among[reach.radius[among] > 0]
+        rows = rows[np.argsort(number[rows], kind="stable")]
         if not is_few(rows, those.x.shape[1]):
             rows = rows[cells(reach.x[rows], CELL * self.judge.metric.length)[0]]
         found = renumbered(known(those.x, those.slope, reach.take(rows)), rows)

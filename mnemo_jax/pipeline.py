@@ -321,7 +321,7 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
     def begun(number: int | None) -> list[Future[Part]]:
         return [] if number is None else _begin(prepared, number)
 
-    seen = _seen(prepared, folder) if todo and todo[0] else None
+    seen = _seen(prepared, folder) if plan.catalogue and todo and todo[0] else None
     pending = begun(todo[0] if todo else None)
     if beside and todo and plan.catalogue:
         prepared.judge.get_ready()

@@ -45,7 +45,6 @@ class Polished(NamedTuple):
         eigenvalues: ``[d]`` of the Hessian there, ascending.
         step: error of ``x`` in the quadratic model: the Newton step that would come next, and what the rounding of
             gradients leaves undecided; at most a thousandth of the box length.
-        ratio: factor by which successive steps shrank at first; 0 for quadratic convergence.
         moved: distance from the end point.
         left: whether it wandered off: another point was reached, or none.
     """
@@ -53,7 +52,6 @@ class Polished(NamedTuple):
     x: Array
     eigenvalues: Array
     step: Array
-    ratio: Array
     moved: Array
     left: Array
 
@@ -106,7 +104,7 @@ def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) ->
         inverse = _reciprocal(values)
         newton = -vectors @ (inverse * (state.gradient @ vectors))
         size = jnp.linalg.norm(newton)
-        settled = (state.count > 0) & (size <= jnp.finfo(x0.dtype).eps * scales.length)
+        settled = size <= jnp.finfo(x0.dtype).eps * scales.length
         ratio = jnp.where(state.count > 0, size / state.last, 0.0)
         points = state.x + damping[:, None] * newton
         gradients = jax.vmap(grad)(points)
@@ -153,4 +151,4 @@ def polish(x0: Array, args: Args, scales: Scales, near: Array, *, loss: Loss) ->
     blur = rounding * jnp.max(jnp.abs(_reciprocal(state.values)))
     step = jnp.minimum(step + blur, 1e-3 * scales.length)
     left = far | lost | crawls | (near & state.slow)
-    return Polished(state.x, state.values, step, state.early, moved, left)
+    return Polished(state.x, state.values, step, moved, left)

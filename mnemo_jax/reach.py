@@ -55,16 +55,17 @@ def is_few(points: np.ndarray, dim: int) -> bool:
 def known(x: np.ndarray, slope: np.ndarray | float, reach: Reach) -> np.ndarray:
     """Return to which known point Newton's method surely goes from each ``x [n, d]``, int32, -1 for none.
 
-    Gradients at ``x`` have norms of at most ``slope``, one or ``[n]``, NaN where nothing is certain.
+    That is the first of several, which are one point polished more than once. Gradients at ``x`` have norms of at most
+    ``slope``, one or ``[n]``, NaN where nothing is certain.
     """
     found, (number, dim) = np.full(len(x), -1, np.int32), reach.x.shape
     if not number or not is_few(reach.x, dim):
         return found
     if len(x) < SOME:
-        gap = np.sum((x[:, None] - reach.x) ** 2, axis=2)
+        with np.errstate(over="ignore"):  # some may be far away
+            gap = np.sum((x[:, None] - reach.x) ** 2, axis=2)
         near = certain(gap, np.reshape(slope, (-1, 1)), reach.radius, reach.curvature)
-        last = number - 1 - np.argmax(near[:, ::-1], axis=1)
-        return np.where(near.any(axis=1), last, -1).astype(np.int32)
+        return np.where(near.any(axis=1), np.argmax(near, axis=1), -1).astype(np.int32)
     size = max(LEAST, 1 << (number - 1).bit_length())  # for few programs; those added have no reach
     padded = Reach(*(np.concatenate([own, np.zeros((size - number, *own.shape[1:]))]) for own in reach))
     for begin in range(0, len(x), CHUNK):
@@ -78,7 +79,7 @@ def known(x: np.ndarray, slope: np.ndarray | float, reach: Reach) -> np.ndarray:
 @jax.jit
 def _known(x: Array, slope: Array, reach: Reach) -> Array:
     found = jnp.full(x.shape[:1], -1, jnp.int32)
-    for row, (point, radius, curvature) in enumerate(zip(*reach, strict=True)):
+    for row, (point, radius, curvature) in reversed(list(enumerate(zip(*reach, strict=True)))):
         # One column after the other: sums along rows are slow.
         gap = sum((x[:, k] - entry) ** 2 for k, entry in enumerate(point))
         found = jnp.where(certain(gap, slope, radius, curvature), jnp.int32(row), found)
