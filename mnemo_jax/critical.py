@@ -228,19 +228,16 @@ def _tiles(
 
     Compiled without a library's sums, which take longer for so few entries.
     """
-    size = TILE[tiling]
-
-    def work(*point: Array) -> Point:
-        found: Point = one(*point, args, scales, loss=loss)
-        return found
+    size, work = TILE[tiling], partial(one, args=args, scales=scales, loss=loss)
 
     def done(tile: tuple[Array, ...]) -> Point:
         if tiling == "apart":
             return jax.lax.map(lambda point: work(*point), tile)
         if tiling == "on_cpu" and native.is_plain(jax.make_jaxpr(grad_of(loss))(points[0][0], args)):
-            found = across(work, "lanes_last", elementary.INSTEAD)(*(jnp.moveaxis(column, 0, -1) for column in tile))
-            return jax.tree.map(lambda column: jnp.moveaxis(column, -1, 0), found)
-        return jax.vmap(work)(*tile)
+            laned = across(work, "lanes_last", elementary.INSTEAD)(*(jnp.moveaxis(column, 0, -1) for column in tile))
+            return jax.tree.map(lambda column: jnp.moveaxis(column, -1, 0), laned)
+        found: Point = jax.vmap(work)(*tile)
+        return found
 
     def put(k: Array, out: Point) -> Point:
         part = done(tuple(jax.lax.dynamic_slice_in_dim(column, k * size, size) for column in points))
