@@ -451,11 +451,11 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
     """Bring a block together on the host; return it with its useful and total lane-steps."""
     parts, every = _ready(pending), prepared.watch.every
     ends = jax.tree.map(lambda *columns: np.concatenate(columns), *(part[0] for part in parts))
-    length = np.where(ends.since >= 0, ends.steps - ends.since, 0)
-    length = np.where(length >= OPENING * every, length, 0).astype(np.int32)
+    length = ends.steps - ends.since
+    length *= (ends.since >= 0) & (length >= OPENING * every)
     block = Block(
         first=number * prepared.plan.block,
-        x=ends.x.astype(np.float64),
+        x=ends.x.astype(np.float64, copy=False),
         outcome=ends.outcome,
         steps=ends.steps,
         period=ends.period,
@@ -467,7 +467,7 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
         open_x=ends.x_smallest,
         history=ends.history,
     )
-    useful = int(np.sum(ends.steps.astype(np.int64) + every))
+    useful = int(np.sum(ends.steps, dtype=np.int64)) + len(ends.steps) * every
     segments = sum(part[2] for part in parts)
     return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps * every
 
