@@ -139,8 +139,8 @@ def _around(x: Array, args: Args, scales: Scales, probes: Array, *, loss: Loss) 
     nearest = jax.vmap(lambda v: loss(x + narrow * v, args))(ways)
     far, near = jnp.abs(jnp.diff(jnp.stack([*values, nearest]), axis=0))
 
-    def jump(ahead: Array, behind: Array) -> Array:
-        return jnp.linalg.norm(ahead - behind, axis=-1)
+    def jump(there: Array, back: Array) -> Array:
+        return jnp.linalg.norm(there - back, axis=-1)
 
     number = len(probes)
     slope, slope_near = jump(slopes[:, :number], slopes[:, number:])

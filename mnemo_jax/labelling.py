@@ -200,7 +200,7 @@ def label(block: Block, judge: Judge, seen: Table | None = None) -> Labelled:
 def sparing(table: Table, judge: Judge) -> Table | None:
     """Return the rows of an earlier block's table that spare later ones polishes, None where none do."""
     rows = np.flatnonzero(reach_of(as_points(table)).radius > 0)
-    few = len(rows) > 0 and is_few(rows, table.x.shape[1])
+    few = is_few(len(rows), judge.landscape.dim)
     return table.take(rows) if few and not judge.landscape.symmetries else None
 
 
@@ -289,11 +289,12 @@ class _Collected:
 
     def __init__(self, judge: Judge, seen: Table | None = None) -> None:
         self.judge = judge
-        nowhere = np.empty((0, judge.landscape.dim)), np.empty(0, bool)
-        none = np.empty(0, np.int64)
-        self.parts = [(judge.points(*nowhere), none) if seen is None else (as_points(seen), seen.first)]
-        self.rows = 0 if seen is None else len(seen.x)
-        self.reached = none if seen is None else np.flatnonzero(seen.count > 0)  # by ends of descents
+        nothing = np.empty((0, judge.landscape.dim))
+        self.parts = [(judge.points(nothing, np.empty(0, bool)), np.empty(0, np.int64))]
+        self.rows = 0
+        self.reached = np.empty(0, np.int64)  # by ends of descents before
+        if seen is not None:
+            self.reached = self.add(as_points(seen), seen.first)[seen.count > 0]
 
     def add(self, points: Point, number: np.ndarray) -> np.ndarray:
         """Append those points that did not leave; return their rows, -1 for the others."""
@@ -302,6 +303,10 @@ class _Collected:
         self.parts.append((Point(*(column[keep] for column in points)), number[keep]))
         self.rows += int(keep.sum())
         return rows
+
+    def cells(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Group points ``x [n, d]`` by cells of the grid on which ends are grouped, as `catalogue.cells` does."""
+        return cells(x, CELL * self.judge.metric.length)
 
     def x(self, rows: np.ndarray) -> np.ndarray:
         """Return the points in ``rows`` as they were polished, ``[n, d]``, NaN for none."""
@@ -323,7 +328,7 @@ class _Collected:
         slope = steepest if sure.all() else np.where(sure, steepest, np.nan)
 
         def judged(those: np.ndarray) -> np.ndarray:
-            first, cell = cells(x[those], CELL * self.judge.metric.length)
+            first, cell = self.cells(x[those])
             leaders = those[first]
             points = self.judge.points(x[leaders], sure[leaders])
             rows, reach = self.add(points, block.first + leaders)[cell], reach_of(points).take(cell)
@@ -335,12 +340,9 @@ class _Collected:
                 rows[~there] = self.add(self.judge.points(x[rest], sure[rest]), block.first + rest)
             return rows
 
-        first = FIRST_ENDS
-        if not len(self.reached):
-            shown = x[np.flatnonzero(ended)[:FIRST_ENDS]]
-            few = is_few(cells(shown, CELL * self.judge.metric.length)[0], x.shape[1])
-            first = FIRST_ENDS if few else len(x)
-        return self._in_turn(_Those(x, slope), ended, first, judged, self.reached)
+        # Where the first are at too many points to compare others with, all are grouped together.
+        few = len(self.reached) or is_few(len(self.cells(x[np.flatnonzero(ended)[:FIRST_ENDS]])[0]), x.shape[1])
+        return self._in_turn(_Those(x, slope), ended, FIRST_ENDS if few else len(x), judged, self.reached)
 
     def stalls(self, stalls: Stalls) -> np.ndarray:
         """Judge the points of stalls at which gradients were smallest, one for many where that is certain."""
@@ -375,12 +377,14 @@ class _Collected:
 
         None either for a start before the point's: a point's smallest start is judged by itself, wherever blocks end.
         """
+        if not len(those.x):
+            return np.empty(0, np.int32)
         points, number = self.all()
         reach = reach_of(points)
         rows = among[reach.radius[among] > 0]
         rows = rows[np.argsort(number[rows], kind="stable")]
-        if not is_few(rows, those.x.shape[1]):
-            rows = rows[cells(reach.x[rows], CELL * self.judge.metric.length)[0]]
+        if not is_few(len(rows), those.x.shape[1]):
+            rows = rows[self.cells(reach.x[rows])[0]]
         found = renumbered(known(those.x, those.slope, reach.take(rows)), rows)
         if those.start is not None:
             found[those.start < np.append(number, -1).take(found)] = -1

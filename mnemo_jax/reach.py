@@ -47,9 +47,9 @@ def certain(gap: Any, slope: Any, radius: Any, curvature: Any) -> Any:
     return (gap <= radius**2) & (gap * curvature**2 <= (2.0 * slope) ** 2) & (radius > 0)
 
 
-def is_few(points: np.ndarray, dim: int) -> bool:
-    """Whether there are as few ``points [n]`` of ``dim`` coordinates as ends of descents are compared with."""
-    return len(points) * dim <= FEW
+def is_few(number: int, dim: int) -> bool:
+    """Whether that is no more points of ``dim`` coordinates than ends of descents are compared with."""
+    return number * dim <= FEW
 
 
 def known(x: np.ndarray, slope: np.ndarray | float, reach: Reach) -> np.ndarray:
@@ -59,7 +59,7 @@ def known(x: np.ndarray, slope: np.ndarray | float, reach: Reach) -> np.ndarray:
     ``slope``, one or ``[n]``, NaN where nothing is certain.
     """
     found, (number, dim) = np.full(len(x), -1, np.int32), reach.x.shape
-    if not number or not is_few(reach.x, dim):
+    if not number or not is_few(number, dim):
         return found
     if len(x) < SOME:
         with np.errstate(over="ignore"):  # some may be far away
