@@ -3,12 +3,14 @@
 import gc
 import platform as host
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +47,7 @@ HESSIAN_STARTS = 64  # whose Hessians set its curvature
 FEWER = 16  # times fewer of both where Hessians are not written out
 STALL = 0.01  # of the gradient scale, below which a stall opens; it ends above twice that
 PICTURED = 12  # descents of two-dimensional losses kept for figures
+AHEAD = 2  # blocks on the devices while others are labelled: one of them waits for a device that is done with its part
 PICTURED_STEPS = 1 << 14  # of each at most: a figure shows no more
 
 
@@ -318,26 +321,30 @@ def _blocks(prepared: Prepared, folder: Path, clock: Clock, report: Report, warn
     progress = Progress("descent", resumed, plan.count, resumed)
     report(progress)
 
-    def begun(number: int | None) -> list[Future[Part]]:
-        return [] if number is None else _begin(prepared, number)
+    pending: deque[list[Future[Part]]] = deque()
+    coming = (_begin(prepared, number) for number in todo)
+
+    def send(most: int) -> None:
+        """Send blocks to the devices until so many are there."""
+        pending.extend(islice(coming, most - len(pending)))
 
     seen = _seen(prepared, folder) if plan.catalogue and todo and todo[0] else None
-    pending = begun(todo[0] if todo else None)
+    send(AHEAD if beside else 1)
     if beside and todo and plan.catalogue:
         prepared.judge.get_ready()
     with ThreadPoolExecutor(1, thread_name_prefix="mnemo-writer") as writer:
         writing: Future[None] | None = None
-        for number, following in zip(todo, [*todo[1:], None], strict=False):
-            block, useful, total = _collect(prepared, number, pending)
+        for number in todo:
+            block, useful, total = _collect(prepared, number, pending.popleft())
             clock.lap("descent")
             if beside:
-                pending = begun(following)
+                send(AHEAD)
             labelled = label(block, prepared.judge, seen) if plan.catalogue else unjudged(block, prepared.judge)
             if number == 0:
                 seen = sparing(labelled.table, prepared.judge)
             clock.lap("labelling")
             if not beside:
-                pending = begun(following)
+                send(1)
             files = _files(prepared, number, block, labelled)
             if writing is not None:
                 writing.result()  # one block at a time waits to be written
