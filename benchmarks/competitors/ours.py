@@ -1,5 +1,6 @@
 """The engine as it ships: its default tile, every local device, blocks of the size a run would take."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import jax
@@ -13,7 +14,7 @@ from mnemo_jax.types import Outcome
 
 
 def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> Run:
-    """Return the call that follows the starts ``x0 [n, d]``, an equal share of them on each device.
+    """Return the call that follows the starts ``x0 [n, d]``, a block on whichever device is free.
 
     Stalls are tracked on the way, as in every run of ours; no competitor does that.
     """
@@ -23,13 +24,13 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     share = -(-len(x0) // len(workers))
     part = min(share, -(-plan.block // len(workers)))
     root = jax.random.key(plan.seed)
-    queues = [blocks(x0, k * share, min(share, len(x0) - k * share), part) for k in range(len(workers))]
-    shares = [jax.device_put(queue, device) for queue, device in zip(queues, workers.devices, strict=True)]
+    queue = blocks(x0, part)
+    copies = [jax.device_put(queue, device) for device in workers.devices]
 
-    def work(k: int, _: jax.Device, result: Result) -> int:
-        """Follow a device's share, write its ends, and return the number of segments."""
+    def work(k: int, _: jax.Device, result: Result, claims: Iterator[int]) -> int:
+        """Follow blocks that no other device has claimed, write their ends, and return the number of segments."""
         segments = 0
-        for x, size, first in shares[k]:
+        for x, size, first in map(copies[k].__getitem__, claims):
             ends, _, more = descend(
                 x,
                 size,
@@ -49,17 +50,14 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     def run() -> Result:
         number = len(x0)
         result = Result(np.empty_like(x0), np.empty(number, np.int32), np.empty(number, bool))
-        futures = workers.each(partial(work, result=result))
+        futures = workers.each(partial(work, result=result, claims=iter(range(len(queue)))))
         segments = sum(future.result() for future in futures)
         return result._replace(total=segments * plan.tile.lanes * plan.tile.steps)
 
     return run
 
 
-def blocks(x0: np.ndarray, begin: int, number: int, part: int) -> list[tuple[np.ndarray, np.int32, np.int64]]:
-    """Return starts ``x0[begin : begin + number]`` in blocks of ``part``, the last one filled up.
-
-    Each with how many of its starts count, and the number of the first.
-    """
-    cuts = [(x0[i : min(i + part, begin + number)], i) for i in range(begin, begin + number, part)]
+def blocks(x0: np.ndarray, part: int) -> list[tuple[np.ndarray, np.int32, np.int64]]:
+    """Return starts in blocks of ``part``, the last one filled up, each with how many count and the first's number."""
+    cuts = [(x0[i : i + part], i) for i in range(0, len(x0), part)]
     return [(np.resize(cut, (part, x0.shape[1])), np.int32(len(cut)), np.int64(i)) for cut, i in cuts]
