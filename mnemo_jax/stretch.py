@@ -15,6 +15,7 @@ from jax import Array, lax
 OPENING = 5  # looks a gradient must stay small before a stall opens
 WORD = 32  # looks between two readings
 FULL = (1 << WORD) - 1
+UNSEEN = -1  # the bits of a word before its first look
 WENT, AGAIN, CLOSED = 32, 40, 48
 """Where a reading's parts begin in one int64, its length being the lowest: the higher two are 0 in most words."""
 
@@ -43,27 +44,39 @@ def fresh(x: Array) -> Stretch:
     return Stretch(zero, jnp.full((), jnp.inf, x.dtype), x, zero, zero)
 
 
-def noted(bits: Array, look: Array, goes: Array, small: Array, low: Array) -> Array:
-    """Return the bits (int64) with those of look number ``look`` of the word added.
+def noted(bits: Array, look: Array, fit: Array, small: Array, low: Array) -> Array:
+    """Return the bits (int64), `UNSEEN` before a word, with those of look number ``look`` noted.
 
-    Bit ``look``: the gradient is below the lower level; bit ``WORD + look``: it is not above the upper one. A lane that
-    waits or has stopped sets the first alone, which no gradient does.
+    Bit ``look`` stays set where the gradient is below the lower level, bit ``WORD + look`` where it is above the upper
+    one. A look that stops the lane, being not ``fit``, leaves both, which no gradient does. Bits are cleared, not set,
+    as that is one instruction where the condition is a conjunction.
     """
     first = jnp.int64(1) << look.astype(jnp.int64)
-    bits = jnp.where(goes & ~small, bits, bits | first)
-    return jnp.where(goes & low, bits | (first << WORD), bits)
+    bits = jnp.where(fit & ~small, bits & ~first, bits)
+    return jnp.where(fit & low, bits & ~(first << WORD), bits)
+
+
+def held(left: Array, inside: Array) -> Array:
+    """Return bits (int64) that, set beside those noted, stop a lane for reasons of the word's.
+
+    Args:
+        left: int32, looks that may let it go on.
+        inside: whether its gradient was small when the word began, so that it waits where that is above the upper level.
+    """
+    late = FULL & (-1 << jnp.minimum(left, WORD).astype(jnp.int64))
+    return late << WORD | jnp.where(inside, jnp.int64(FULL), late)
 
 
 def goes(bits: Array, look: Array) -> Array:
-    """Return whether look number ``look`` let the lane go on."""
+    """Return whether look number ``look`` let the lane go on, by bits noted and held."""
     own = jnp.int64((1 << WORD) + 1) << look.astype(jnp.int64)
-    return (bits & own) != (jnp.int64(1) << look.astype(jnp.int64))
+    return (bits & own) != own
 
 
 def gone(bits: Array, looks: int) -> Array:
-    """Return how many of the word's ``looks`` looks let the lane go on, int32."""
-    waited = bits & ~(bits >> WORD) & FULL
-    return looks - lax.population_count(waited).astype(jnp.int32)
+    """Return how many of the word's ``looks`` looks let the lane go on, int32, by bits noted and held."""
+    stopped = bits & (bits >> WORD) & ((1 << looks) - 1)
+    return looks - lax.population_count(stopped).astype(jnp.int32)
 
 
 class Reading(NamedTuple):
@@ -115,7 +128,7 @@ def read(bits: Array, length: Array, went: Array, last: Array, small: Array, low
     seen = went + last
     grown = begun + seen
     trailing = lax.clz(~(row << (64 - (OPENING - 1) - seen).astype(jnp.int64))).astype(jnp.int32)
-    ends = ~(bits >> WORD) & going & -opening  # looks after the opening that were above the upper level
+    ends = (bits >> WORD) & going & -opening  # looks after the opening that were above the upper level
     again = jnp.where(opened | (runs == 0) | (ends == 0), 0, _number(ends & -ends))
     closed = inside & last & ~low & (again == 0)
     return Reading(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mnemo_jax.stretch import OPENING, WORD, gone, noted, read
+from mnemo_jax.stretch import OPENING, UNSEEN, WORD, gone, noted, read
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def trigger(length, looks):
 
 def word(looks, went):
     """Return the bits of a word of which the first ``went`` looks let the lane go on."""
-    bits = jnp.int64(0)
+    bits = jnp.int64(UNSEEN)
     for k in range(WORD):
         small, low = looks[min(k, went)]
         bits = noted(bits, jnp.int32(k), jnp.array(k < went), jnp.array(small), jnp.array(low))

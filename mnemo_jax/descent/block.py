@@ -186,7 +186,7 @@ def _periods(lanes: Lane, program: Program, ways: Ways, axis: int) -> Array:
     """Return the period of each lane that is out of steps and goes round in a cycle, int32, 0 for none."""
 
     def update(x: Array, memory: Any) -> tuple[Array, Any]:
-        after = step(standing(x, memory), jnp.int32(1), jnp.inf, jnp.int32(0), program)
+        after = step(standing(x, memory), jnp.int64(0), jnp.int32(0), program)
         return after.point.x, after.point.memory
 
     def returns(lanes: Lane) -> Array:

@@ -62,8 +62,9 @@ def _chunk(
     def forward(lane: Lane, _: None) -> tuple[Lane, Array]:
         running = lane.outcome == Outcome.RUNNING
         left = jnp.where(running, rules.max_steps - lane.steps, 0)
-        now = step(standing(lane.x, lane.memory), left, jnp.inf, jnp.int32(0), program)
-        went = stretch.gone(now.bits, 1)
+        held = stretch.held(left, jnp.bool_(False))
+        now = step(standing(lane.x, lane.memory), held, jnp.int32(0), program)
+        went = stretch.gone(now.bits | held, 1)
         x, steps = now.point.x, lane.steps + went
         worst = jnp.max(jnp.abs(now.gradient))
         outcome = jnp.where(running & (went == 0), program.outcome(x, worst, steps), lane.outcome)

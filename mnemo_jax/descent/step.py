@@ -46,34 +46,31 @@ class Stepping(NamedTuple):
 
 def standing(x: Array, memory: Any) -> Stepping:
     """Return a lane before a step of which no history is kept."""
-    return Stepping(Point(x, memory, None, None), jnp.int64(0), x)
+    return Stepping(Point(x, memory, None, None), jnp.int64(stretch.UNSEEN), x)
 
 
-def step(now: Stepping, left: Array, ceiling: Array | float, number: Array, program: Program) -> Stepping:
+def step(now: Stepping, held: Array, number: Array, program: Program) -> Stepping:
     """Look at one lane's point and apply one update if its descent goes on.
 
     Args:
         now: the lane.
-        left: int32, updates the lane may make in this word.
-        ceiling: squared gradient norm above which it waits for the end of the word.
+        held: int64, what else stops it (see `stretch.held`).
         number: int32, of the look in the word.
         program: what is computed.
     """
     gradient = program.gradient(now.point.x)
-    bits = noted(now.bits, now.point.x, gradient, left, ceiling, number, program)
-    return Stepping(moved(now.point, gradient, bits, number, program.watch.every, program), bits, gradient)
+    bits = noted(now.bits, now.point.x, gradient, number, program)
+    return Stepping(moved(now.point, gradient, bits | held, number, program.watch.every, program), bits, gradient)
 
 
-def noted(
-    bits: Array, x: Array, gradient: Array, left: Array, ceiling: Array | float, number: Array, program: Program
-) -> Array:
-    """Return the word's bits with those of a look at a lane's point; they say whether its descent goes on."""
+def noted(bits: Array, x: Array, gradient: Array, number: Array, program: Program) -> Array:
+    """Return the word's bits with those of a look at a lane's point."""
     rules, square, size = program.rules, total(gradient**2), jnp.abs(gradient)
     within = rules.away(x) <= rules.reach
     worst = _largest(size)
-    goes = over(jnp.logical_and, within) & (worst > rules.grad_tol) & (worst < jnp.inf)
-    goes &= (number < left) & (square <= ceiling)  # which no NaN among the entries is, whatever the largest
-    return stretch.noted(bits, number, goes, square < rules.stall_below, square <= rules.stall_above)
+    # The largest may pass over an entry that is no number; the square is none then, small and not low, which is a stop.
+    fit = over(jnp.logical_and, within) & (worst > rules.grad_tol) & (worst < jnp.inf)
+    return stretch.noted(bits, number, fit, ~(square >= rules.stall_below), square <= rules.stall_above)
 
 
 def over(operator: Any, entries: Array) -> Array:
@@ -93,7 +90,7 @@ def total(entries: Array) -> Array:
 
 
 def moved(now: Point, gradient: Array, bits: Array, number: Array, updates: Array | int, program: Program) -> Point:
-    """Apply so many updates to a lane that goes on by the ``bits`` of its look."""
+    """Apply so many updates to a lane that goes on by the ``bits`` noted at its look and held."""
     goes = stretch.goes(bits, number)
     x, memory = _update(now.x, now.memory, gradient, program)
     if program.watch.every > 1:
@@ -145,4 +142,4 @@ def _batches(x: Array, program: Program) -> dict[str, Any]:
 def first_step(x: Array, args: Args, rules: Rules, *, loss: Loss, choice: MakesOptimizer, watch: Watch) -> Stepping:
     """Return what a step makes of a start ``x [d]``: asked for the primitives that it takes, which jit remembers."""
     program = program_of(loss, args, rules, (), choice, watch)
-    return step(standing(x, program.optimizer.init(x)), jnp.int32(1), jnp.inf, jnp.int32(0), program)
+    return step(standing(x, program.optimizer.init(x)), jnp.int64(0), jnp.int32(0), program)

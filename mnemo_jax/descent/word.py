@@ -87,9 +87,12 @@ class _There(NamedTuple):
 def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways) -> tuple[Ended, Scratch]:
     """Run all lanes for a word of looks and find out what became of them."""
     many, once, past = ways.many, ways.once, lanes.stretch
-    now, (smallest, nearest) = _stepped(lanes, old, looks, tile, program, ways)
-    reading = many(lambda _, lane, now: _read(lane, now, looks, program))
-    _, readings = once(old.true, reading, old.readings, lanes, now)
+    left = jnp.minimum(program.rules.max_steps - lanes.steps, lanes.limit)
+    left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
+    held = stretch.held(left, past.length > 0)
+    now, (smallest, nearest) = _stepped(lanes, held, old, looks, tile, program, ways)
+    reading = many(lambda _, lane, now, held: _read(lane, now, held, looks, program))
+    _, readings = once(old.true, reading, old.readings, lanes, now, held)
     some = ways.number_of(stretch.is_seldom(readings)) > 0
     outcome = many(partial(_outcome, looks=looks, program=program))
     read, outcomes = once(old.true, outcome, lanes.outcome, lanes.steps, now, readings)
@@ -105,37 +108,35 @@ def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, wa
 _State = tuple[Stepping, tuple[Array, Array]]
 
 
-def _stepped(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways) -> _State:
-    """Run all lanes for a word of looks.
+def _stepped(
+    lanes: Lane, held: Array, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways
+) -> _State:
+    """Run all lanes for a word of looks, or until ``held [lanes]`` stops them.
 
     Returns:
         the lanes, and the smallest squared gradient norm ``[lanes]`` of the present stretch and the looks at which it
         is sampled, the last of every ``tile.sample``, and where it was.
     """
-    rules, many, once = program.rules, ways.many, ways.once
-    left = jnp.minimum(rules.max_steps - lanes.steps, lanes.limit)
-    left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
-    is_small = lanes.stretch.length > 0
-    ceiling = jnp.where(is_small, rules.stall_above, jnp.inf)
+    many, once = ways.many, ways.once
     point = Point(lanes.x, lanes.memory, None if lanes.history is None else lanes.steps, lanes.history)
-    bits = jnp.zeros(left.shape, jnp.int64)
+    bits = jnp.full_like(held, stretch.UNSEEN)
     now = Stepping(point, bits, lanes.x if old.gradient is None else old.gradient)
     period = tile.sample if looks % tile.sample == 0 else 1
 
     def step(k: Array, state: _State, sampled: bool) -> _State:
         (point, bits, gradient), (smallest, nearest) = state
         slope = many(lambda _, x: program.gradient(x))
-        look = many(lambda bits, x, own, left, above: noted(bits, x, own, left, above, k, program))
+        look = many(lambda bits, x, own: noted(bits, x, own, k, program))
         _, gradient = once(old.true, slope, gradient, point.x)
-        _, bits = once(old.true, look, bits, point.x, gradient, left, ceiling)
+        _, bits = once(old.true, look, bits, point.x, gradient)
         then = old.true
         if sampled:
             read, nearest = once(old.true, many(_nearer), nearest, smallest, point.x, gradient)
             read, smallest = once(old.true | read, many(_smaller), smallest, gradient)
             then |= read  # what follows may write over point and gradient only after these have read them
-        updates = jnp.where(jnp.any(stretch.goes(bits, k)), program.watch.every, 1)
-        move = many(lambda point, own, bits: moved(point, own, bits, k, updates, program))
-        _, point = once(then, move, point, gradient, bits)
+        updates = jnp.where(jnp.any(stretch.goes(bits | held, k)), program.watch.every, 1)
+        move = many(lambda point, own, bits, held: moved(point, own, bits | held, k, updates, program))
+        _, point = once(then, move, point, gradient, bits, held)
         return Stepping(point, bits, gradient), (smallest, nearest)
 
     def stride(state: _State, begin: Array) -> tuple[_State, None]:
@@ -146,7 +147,7 @@ def _stepped(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program
         return step(last, state, sampled=True), None
 
     begins = jnp.arange(0, looks, period, dtype=jnp.int32)
-    smallest = jnp.where(is_small, lanes.stretch.smallest, jnp.inf).astype(lanes.x.dtype)
+    smallest = jnp.where(lanes.stretch.length > 0, lanes.stretch.smallest, jnp.inf).astype(lanes.x.dtype)
     state, _ = jax.lax.scan(stride, (now, (smallest, lanes.stretch.x)), begins, unroll=tile.unroll)
     return state
 
@@ -167,10 +168,10 @@ def _square(gradient: Array) -> Array:
     return total(gradient**2) if gradient.size <= FEWEST else jnp.sum(gradient**2)
 
 
-def _read(lane: Lane, now: Stepping, looks: int, program: Program) -> Array:
+def _read(lane: Lane, now: Stepping, held: Array, looks: int, program: Program) -> Array:
     """Return what a word of looks says of a lane, packed."""
     rules, running = program.rules, lane.outcome == Outcome.RUNNING
-    went = jnp.where(running, stretch.gone(now.bits, looks), 0)
+    went = jnp.where(running, stretch.gone(now.bits | held, looks), 0)
     square, last = total(now.gradient**2), running & (went < looks)
     small, low = square < rules.stall_below, square <= rules.stall_above
     return stretch.read(now.bits, lane.stretch.length, went, last, small, low).packed()
