@@ -62,8 +62,8 @@ class Queue(NamedTuple):
     root: Array
 
     def row(self, slot: Array) -> Array:
-        """Return a row of ``x0``, that of ``slot`` where there is one."""
-        return jnp.minimum(slot, self.x0.shape[0] - 1)
+        """Return a row of ``x0``, uint32, that of ``slot`` where there is one."""
+        return jnp.minimum(slot, self.x0.shape[0] - 1).astype(jnp.uint32)
 
 
 def fresh(x: Array, slot: Array, queue: Queue, program: Program) -> Lane:

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.lax import dynamic_index_in_dim as index
+from jax.lax import dynamic_update_index_in_dim as update
 
 from mnemo_jax import native
 from mnemo_jax.descent.lane import Lane
@@ -183,7 +185,8 @@ def _parted(real: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def written(old: Rows, new: Rows, k: Array, row: Array) -> Rows:
     """Return rows with number ``row`` replaced by number ``k`` of the new ones, which are on the last axis."""
-    return jax.tree.map(lambda a, b: jax.lax.dynamic_update_index_in_dim(a, b[:, k], row, 0), old, new)
+    row = row.astype(jnp.uint32)  # jax looks for negative numbers in others
+    return jax.tree.map(lambda a, b: update(a, index(b, k, 1, keepdims=False), row, 0), old, new)
 
 
 def put(old: Rows, new: Rows, where: Array, axis: int) -> Rows:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.lax import dynamic_index_in_dim as index
+from jax.lax import dynamic_update_index_in_dim as update
 
 from mnemo_jax import native
 from mnemo_jax.descent.lane import Lane, Queue, fresh
@@ -48,9 +50,9 @@ def one_by_one(now: Served, own: Rows, queue: Queue, program: Program, tile: Til
 
     def serve(k: Array, state: tuple[Any, ...]) -> tuple[Any, ...]:
         taken, ends, x, slot = state
-        ends = written(ends, own, k, where[k])
-        x = jax.lax.dynamic_update_index_in_dim(x, x0[queue.row(taken)], k, -1)
-        slot = jax.lax.dynamic_update_index_in_dim(slot, jnp.minimum(taken, queue.size), k, -1)
+        ends = written(ends, own, k, index(where, k, keepdims=False))
+        x = update(x, index(x0, queue.row(taken), keepdims=False), k, -1)
+        slot = update(slot, jnp.minimum(taken, queue.size), k, -1)
         return taken + 1, ends, x, slot
 
     taken, ends, x, slot = native.each(stopped, serve, (now.taken, now.ends, lanes.x, lanes.slot))
