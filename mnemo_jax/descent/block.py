@@ -148,22 +148,22 @@ def _descend(
         serving = one_by_one if plain else together
         return _Carry(serving(now, own, queue, program, tile), old, segments, log)
 
-    idle = jax.tree.map(partial(jnp.repeat, repeats=tile.lanes, axis=axis), starts(size[None], queue, program, axis))
-    blank = watch.blank(x0.dtype)
-    history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
-    true = size > -1  # as every number of starts
-    old = scratch(true, idle.x) if plain else Scratch(true)
-    carry = _Carry(Served(idle, jnp.int32(0), no_ends(x0), history), old, jnp.int32(0), Log(memory, jnp.int32(0)))
-
     def going(carry: _Carry) -> Array:
         lanes, taken = carry.served.lanes, carry.served.taken
         return (taken < size) | (ways.number_of(lanes.outcome != Outcome.IDLE) > 0)
 
-    def run(carry: _Carry) -> _Carry:
+    def run(memory: Rows) -> _Carry:
+        one = starts(size[None], queue, program, axis)
+        idle = jax.tree.map(partial(jnp.repeat, repeats=tile.lanes, axis=axis), one)
+        blank = watch.blank(x0.dtype)
+        history = None if blank is None else jnp.broadcast_to(blank, (x0.shape[0], *blank.shape))
+        true = size > -1  # as every number of starts
+        old = scratch(true, idle.x) if plain else Scratch(true)
+        carry = _Carry(Served(idle, jnp.int32(0), no_ends(x0), history), old, jnp.int32(0), Log(memory, jnp.int32(0)))
         done: _Carry = jax.lax.while_loop(going, serve, carry)
         return done
 
-    carry = (native.native(run) if plain else run)(carry)
+    carry = (native.native(run) if plain else run)(memory)
     ends = carry.served.ends
     x, outcome = ends.real[:, : x0.shape[1]], ends.whole[:, 0]
     at = many(program.value)(jnp.moveaxis(x, 0, axis)) if plain else values(x, args, loss=loss)
