@@ -76,7 +76,7 @@ def fused(alive: Array, function: Callable[..., Any], old: Any, *args: Any) -> t
 
 
 def each(chosen: Array, work: Callable[[Array, Any], Any], state: Any) -> Any:
-    """Return the state after ``work(k, state)`` for every ``k``, uint32, for which ``chosen [n]`` holds, in their order.
+    """Return the state after ``work(k, state)`` for each ``k`` (uint32) for which ``chosen [n]`` holds, in their order.
 
     In a native function this costs some nanoseconds for each; elsewhere an operation on all of them is the faster.
     """

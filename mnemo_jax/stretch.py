@@ -61,7 +61,7 @@ def held(left: Array, inside: Array) -> Array:
 
     Args:
         left: int32, looks that may let it go on.
-        inside: whether its gradient was small when the word began, so that it waits where that is above the upper level.
+        inside: whether its gradient was small when the word began: it waits where that is above the upper level.
     """
     late = FULL & (-1 << jnp.minimum(left, WORD).astype(jnp.int64))
     return late << WORD | jnp.where(inside, jnp.int64(FULL), late)

@@ -68,7 +68,7 @@ def noted(bits: Array, x: Array, gradient: Array, number: Array, program: Progra
     rules, square, size = program.rules, total(gradient**2), jnp.abs(gradient)
     within = rules.away(x) <= rules.reach
     worst = _largest(size)
-    # The largest may pass over an entry that is no number; the square is none then, small and not low, which is a stop.
+    # The largest may pass over an entry that is no number, but the square is none then, so small and not low: a stop.
     fit = over(jnp.logical_and, within) & (worst > rules.grad_tol) & (worst < jnp.inf)
     return stretch.noted(bits, number, fit, ~(square >= rules.stall_below), square <= rules.stall_above)
 

@@ -87,9 +87,7 @@ class _There(NamedTuple):
 def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways) -> tuple[Ended, Scratch]:
     """Run all lanes for a word of looks and find out what became of them."""
     many, once, past = ways.many, ways.once, lanes.stretch
-    left = jnp.minimum(program.rules.max_steps - lanes.steps, lanes.limit)
-    left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
-    held = stretch.held(left, past.length > 0)
+    held = _held(lanes, program)
     now, (smallest, nearest) = _stepped(lanes, held, old, looks, tile, program, ways)
     reading = many(lambda _, lane, now, held: _read(lane, now, held, looks, program))
     _, readings = once(old.true, reading, old.readings, lanes, now, held)
@@ -105,12 +103,17 @@ def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, wa
     return Ended(lanes, readings, some), left
 
 
+def _held(lanes: Lane, program: Program) -> Array:
+    """Return the bits ``[lanes]`` that stop lanes which are not to go on for a whole word, whatever they see."""
+    left = jnp.minimum(program.rules.max_steps - lanes.steps, lanes.limit)
+    left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
+    return stretch.held(left, lanes.stretch.length > 0)
+
+
 _State = tuple[Stepping, tuple[Array, Array]]
 
 
-def _stepped(
-    lanes: Lane, held: Array, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways
-) -> _State:
+def _stepped(lanes: Lane, held: Array, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways) -> _State:
     """Run all lanes for a word of looks, or until ``held [lanes]`` stops them.
 
     Returns:
