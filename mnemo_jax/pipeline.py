@@ -4,7 +4,7 @@ import gc
 import platform as host
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -457,7 +457,7 @@ def _ready(pending: list[Future[Part]]) -> list[Part]:
 def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tuple[Block, int, int]:
     """Bring a block together on the host; return it with its useful and total lane-steps."""
     parts, every = _ready(pending), prepared.watch.every
-    ends = jax.tree.map(lambda *columns: np.concatenate(columns), *(part[0] for part in parts))
+    ends = jax.tree.map(lambda *columns: _joined(columns), *(part[0] for part in parts))
     length = ends.steps - ends.since
     length *= (ends.since >= 0) & (length >= OPENING * every)
     block = Block(
@@ -477,6 +477,15 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
     useful = int(np.sum(ends.steps, dtype=np.int64)) + len(ends.steps) * every
     segments = sum(part[2] for part in parts)
     return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps * every
+
+
+def _joined(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Return parts of a column one after the other; each point as one item, as numpy copies few numbers slowly."""
+    first = columns[0]
+    if first.ndim != 2:
+        return np.concatenate(columns)
+    item = np.dtype((np.void, first.shape[1] * first.itemsize))
+    return np.concatenate([column.view(item) for column in columns]).view(first.dtype)
 
 
 def _ended(logs: list[StallLog]) -> Stalls:
