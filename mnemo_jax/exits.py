@@ -5,7 +5,8 @@ import numpy as np
 from mnemo_jax.calculus import Args, Loss, hessians
 from mnemo_jax.tiles import in_tiles
 
-TILE, LEAST = 64, 8  # points whose Hessians are computed together: of fewer than eight, one program does all numbers
+TILE = 64
+LEAST = 8  # saddles: a block's own, mostly fewer, differ in number, and one program is to do
 EQUAL = 1e-6  # of the largest eigenvalue in size, by which two must differ for their directions to mean something
 
 
@@ -43,8 +44,7 @@ def directions(
     if not wanted.any():
         return found
     rows, place = np.unique(at[wanted], return_inverse=True)
-    several = np.resize(x[rows], (max(len(rows), LEAST), x.shape[1]))
-    matrix = in_tiles(lambda x: hessians(x, args, loss=loss), TILE, several)[: len(rows)]
+    matrix = in_tiles(lambda x: hessians(x, args, loss=loss), TILE, x[rows], least=LEAST)
     values, vectors = np.linalg.eigh(0.5 * (matrix + np.swapaxes(matrix, 1, 2)))
     unstable = np.arange(x.shape[1]) < index[rows][:, None]
     along = np.einsum("nd,ndk->nk", away[wanted], facing(vectors)[place])

@@ -83,13 +83,13 @@ def each(chosen: Array, work: Callable[[Array, Any], Any], state: Any) -> Any:
     words = _in_words(chosen)
 
     def walk(number: Array, state: Any) -> Any:
-        def rest(now: tuple[Array, Any]) -> tuple[Array, Any]:
+        def lowest(now: tuple[Array, Any]) -> tuple[Array, Any]:
             word, state = now
-            first = jax.lax.population_count(~word & (word - 1)).astype(jnp.uint32)
-            return word & (word - 1), work(number * BITS + first, state)
+            bit = jax.lax.population_count(~word & (word - 1)).astype(jnp.uint32)
+            return word & (word - 1), work(number * BITS + bit, state)
 
         word = jax.lax.dynamic_index_in_dim(words, number, keepdims=False)
-        return jax.lax.while_loop(lambda now: now[0] != 0, rest, (word, state))[1]
+        return jax.lax.while_loop(lambda now: now[0] != 0, lowest, (word, state))[1]
 
     return jax.lax.fori_loop(jnp.uint32(0), jnp.uint32(words.shape[0]), walk, state)
 

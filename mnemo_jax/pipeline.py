@@ -4,7 +4,7 @@ import gc
 import platform as host
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -42,12 +42,12 @@ from mnemo_jax.stretch import OPENING
 from mnemo_jax.tables import history_table, members_table, points_of, points_table, stalls_table, starts_table
 from mnemo_jax.training import History
 
+AHEAD = 2  # blocks sent to the devices before one is labelled: a device that is done with its part takes the next
 SCALE_STARTS = 4096  # uniform in the box, whose gradients set the landscape's gradient scale
 HESSIAN_STARTS = 64  # whose Hessians set its curvature
 FEWER = 16  # times fewer of both where Hessians are not written out
 STALL = 0.01  # of the gradient scale, below which a stall opens; it ends above twice that
 PICTURED = 12  # descents of two-dimensional losses kept for figures
-AHEAD = 2  # blocks on the devices while others are labelled: one of them waits for a device that is done with its part
 PICTURED_STEPS = 1 << 14  # of each at most: a figure shows no more
 
 
@@ -457,7 +457,7 @@ def _ready(pending: list[Future[Part]]) -> list[Part]:
 def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tuple[Block, int, int]:
     """Bring a block together on the host; return it with its useful and total lane-steps."""
     parts, every = _ready(pending), prepared.watch.every
-    ends = jax.tree.map(lambda *columns: _joined(columns), *(part[0] for part in parts))
+    ends = jax.tree.map(_joined, *(part[0] for part in parts))
     length = ends.steps - ends.since
     length *= (ends.since >= 0) & (length >= OPENING * every)
     block = Block(
@@ -479,7 +479,7 @@ def _collect(prepared: Prepared, number: int, pending: list[Future[Part]]) -> tu
     return block, useful, segments * prepared.plan.tile.lanes * prepared.plan.tile.steps * every
 
 
-def _joined(columns: Sequence[np.ndarray]) -> np.ndarray:
+def _joined(*columns: np.ndarray) -> np.ndarray:
     """Return parts of a column one after the other; each point as one item, as numpy copies few numbers slowly."""
     first = columns[0]
     if first.ndim != 2:

@@ -48,8 +48,8 @@ def noted(bits: Array, look: Array, fit: Array, small: Array, low: Array) -> Arr
     """Return the bits (int64), `UNSEEN` before a word, with those of look number ``look`` noted.
 
     Bit ``look`` stays set where the gradient is below the lower level, bit ``WORD + look`` where it is above the upper
-    one. A look that stops the lane, being not ``fit``, leaves both, which no gradient does. Bits are cleared, not set,
-    as that is one instruction where the condition is a conjunction.
+    one. Where a stop rule holds, and the lane is not ``fit`` to go on, both stay, which no gradient that is a number
+    does. Bits are cleared, not set, as that is one instruction where the condition is a conjunction.
     """
     first = jnp.int64(1) << look.astype(jnp.int64)
     bits = jnp.where(fit & ~small, bits & ~first, bits)
@@ -57,13 +57,13 @@ def noted(bits: Array, look: Array, fit: Array, small: Array, low: Array) -> Arr
 
 
 def held(left: Array, inside: Array) -> Array:
-    """Return bits (int64) that, set beside those noted, stop a lane for reasons of the word's.
+    """Return bits (int64) that, set beside those noted, stop a lane whose updates are used up or that is to wait.
 
     Args:
         left: int32, looks that may let it go on.
         inside: whether its gradient was small when the word began: it waits where that is above the upper level.
     """
-    late = FULL & (-1 << jnp.minimum(left, WORD).astype(jnp.int64))
+    late = FULL & (-1 << jnp.clip(left, 0, WORD).astype(jnp.int64))
     return late << WORD | jnp.where(inside, jnp.int64(FULL), late)
 
 

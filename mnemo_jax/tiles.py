@@ -9,7 +9,7 @@ import numpy as np
 Columns = TypeVar("Columns", bound=tuple[Any, ...])
 
 
-def in_tiles(program: Callable[..., Columns], size: int, *columns: np.ndarray) -> Columns:
+def in_tiles(program: Callable[..., Columns], size: int, *columns: np.ndarray, least: int = 1) -> Columns:
     """Return what a program makes of ``columns [n, ...]``, ``size`` rows at a time, or fewer where ``n`` is smaller.
 
     The last tile is filled up with its last row: a row's numbers do not depend on its company, nor does the program
@@ -19,9 +19,10 @@ def in_tiles(program: Callable[..., Columns], size: int, *columns: np.ndarray) -
         program: from arrays ``[size, ...]`` to a NamedTuple of arrays ``[size, ...]``.
         size: rows of a tile.
         columns: arrays of ``n`` rows each.
+        least: rows of the smallest tile.
     """
     number = len(columns[0])
-    size = min(size, 1 << max(0, number - 1).bit_length())
+    size = min(size, max(least, 1 << max(0, number - 1).bit_length()))
     if not number:
         shapes = jax.eval_shape(program, *(jax.ShapeDtypeStruct((1, *c.shape[1:]), c.dtype) for c in columns))
         return jax.tree.map(lambda shape: np.empty((0, *shape.shape[1:]), shape.dtype), shapes)

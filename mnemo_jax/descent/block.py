@@ -153,7 +153,7 @@ def _descend(
         return (taken < size) | (ways.number_of(lanes.outcome != Outcome.IDLE) > 0)
 
     def run(memory: Rows) -> _Carry:
-        """Follow all starts, from idle lanes: a program with many parts beside this one would run it in jax's pool."""
+        """Follow all starts, from lanes that are made in here: a program of many parts would run in jax's pool."""
         one = starts(size[None], queue, program, axis)
         idle = jax.tree.map(partial(jnp.repeat, repeats=tile.lanes, axis=axis), one)
         blank = watch.blank(x0.dtype)

@@ -104,7 +104,7 @@ def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, wa
 
 
 def _held(lanes: Lane, program: Program) -> Array:
-    """Return the bits ``[lanes]`` that stop lanes which are not to go on for a whole word, whatever they see."""
+    """Return the bits ``[lanes]`` that stop lanes beside what they see (see `stretch.held`)."""
     left = jnp.minimum(program.rules.max_steps - lanes.steps, lanes.limit)
     left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
     return stretch.held(left, lanes.stretch.length > 0)
