@@ -65,12 +65,12 @@ def step(now: Stepping, held: Array, number: Array, program: Program) -> Steppin
 
 def noted(bits: Array, x: Array, gradient: Array, number: Array, program: Program) -> Array:
     """Return the word's bits with those of a look at a lane's point."""
-    rules, square, size = program.rules, total(gradient**2), jnp.abs(gradient)
+    rules, squared, size = program.rules, square(gradient), jnp.abs(gradient)
     within = rules.away(x) <= rules.reach
     worst = _largest(size)
     # The largest may pass over an entry that is no number, but the square is none then, so small and not low: a stop.
     fit = over(jnp.logical_and, within) & (worst > rules.grad_tol) & (worst < jnp.inf)
-    return stretch.noted(bits, number, fit, ~(square >= rules.stall_below), square <= rules.stall_above)
+    return stretch.noted(bits, number, fit, ~(squared >= rules.stall_below), squared <= rules.stall_above)
 
 
 def over(operator: Any, entries: Array) -> Array:
@@ -84,9 +84,9 @@ def _largest(sizes: Array) -> Array:
     return reduce(larger, sizes) if sizes.size <= FEW else jnp.max(sizes)
 
 
-def total(entries: Array) -> Array:
-    """Return the sum of a point's entries ``[d]``."""
-    return over(jnp.add, entries)
+def square(entries: Array) -> Array:
+    """Return the sum of the squares of a point's entries ``[d]``; few are squared one by one, not to be stored first."""
+    return reduce(jnp.add, [entry**2 for entry in entries]) if entries.size <= FEW else jnp.sum(entries**2)
 
 
 def moved(now: Point, gradient: Array, bits: Array, number: Array, updates: Array | int, program: Program) -> Point:

@@ -11,7 +11,7 @@ from jax import Array
 from mnemo_jax import native, stretch
 from mnemo_jax.descent.lane import Lane
 from mnemo_jax.descent.program import Program
-from mnemo_jax.descent.step import Point, Stepping, moved, noted, over, total
+from mnemo_jax.descent.step import Point, Stepping, moved, noted, over, square
 from mnemo_jax.stretch import WORD, Stretch
 from mnemo_jax.types import Outcome, Tile
 
@@ -162,21 +162,21 @@ def _nearer(nearest: Array, smallest: Array, x: Array, gradient: Array) -> Array
 
 def _smaller(smallest: Array, gradient: Array) -> Array:
     """Return the smallest squared gradient norm, with a lane's present one looked at."""
-    square = _square(gradient)
-    return jnp.where(square < smallest, square, smallest)
+    squared = _square(gradient)
+    return jnp.where(squared < smallest, squared, smallest)
 
 
 def _square(gradient: Array) -> Array:
     """Return the squared norm; of many entries as a sum of its own, else it is added up for every entry of a point."""
-    return total(gradient**2) if gradient.size <= FEWEST else jnp.sum(gradient**2)
+    return square(gradient) if gradient.size <= FEWEST else jnp.sum(gradient**2)
 
 
 def _read(lane: Lane, now: Stepping, held: Array, looks: int, program: Program) -> Array:
     """Return what a word of looks says of a lane, packed."""
     rules, running = program.rules, lane.outcome == Outcome.RUNNING
     went = jnp.where(running, stretch.gone(now.bits | held, looks), 0)
-    square, last = total(now.gradient**2), running & (went < looks)
-    small, low = square < rules.stall_below, square <= rules.stall_above
+    squared, last = square(now.gradient), running & (went < looks)
+    small, low = squared < rules.stall_below, squared <= rules.stall_above
     return stretch.read(now.bits, lane.stretch.length, went, last, small, low).packed()
 
 
