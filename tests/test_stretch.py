@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mnemo_jax.stretch import OPENING, UNSEEN, WORD, gone, noted, read
+from mnemo_jax.stretch import OPENING, UNSEEN, WORD, goes, gone, held, noted, read
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +75,19 @@ def test_words_say_what_the_trigger_does(seed):
             assert (found.length[k], found.ended[k]) == (after, ended)
         kinds.add((ended > 0, again > 0, before >= OPENING))
     assert len(kinds) >= 4, "stalls that ended, words done again, and neither"
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("left", [0, 1, 9, WORD - 1, WORD, 1000])
+def test_lanes_go_on_unless_a_rule_or_what_holds_them_stops_them(left, inside):
+    random = np.random.default_rng(left)
+    looks = np.arange(WORD, dtype=np.int32)
+    fit, low = random.random(WORD) < 0.8, random.random(WORD) < 0.7
+    small = low & (random.random(WORD) < 0.5)
+    bits = jnp.int64(UNSEEN)
+    for k in looks:
+        bits = noted(bits, k, *map(jnp.array, (fit[k], small[k], low[k])))
+    bits |= held(jnp.int32(left), jnp.array(inside))
+    expected = fit & (looks < left) & (low | (not inside))
+    np.testing.assert_array_equal([goes(bits, k) for k in looks], expected)
+    assert [int(gone(bits, n)) for n in (1, 12, WORD)] == [expected[:n].sum() for n in (1, 12, WORD)]

@@ -85,7 +85,7 @@ def _largest(sizes: Array) -> Array:
 
 
 def square(entries: Array) -> Array:
-    """Return the sum of the squares of a point's entries ``[d]``; few are squared one by one, not to be stored first."""
+    """Return the sum of squares of a point's entries ``[d]``; few are squared one by one, lest they be stored first."""
     return reduce(jnp.add, [entry**2 for entry in entries]) if entries.size <= FEW else jnp.sum(entries**2)
 
 
