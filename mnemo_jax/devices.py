@@ -42,8 +42,8 @@ class Devices:
             raise UserError(f"--devices {number}: this process has {len(found)} {found[0].platform} device(s)")
         self.devices = found[:number]
         self.apart = self.platform != "cpu" or not (linear_algebra or jax.config.read("jax_cpu_enable_async_dispatch"))
-        number = len(self.devices) if self.apart else 1
-        self.threads = [ThreadPoolExecutor(1, thread_name_prefix=f"mnemo-device-{k}") for k in range(number)]
+        threads = len(self.devices) if self.apart else 1
+        self.threads = [ThreadPoolExecutor(1, thread_name_prefix=f"mnemo-device-{k}") for k in range(threads)]
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -53,9 +53,11 @@ class Devices:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        interrupted = kind is not None and not issubclass(kind, Exception)
-        for thread in self.threads:
-            thread.shutdown(wait=not interrupted, cancel_futures=True)
+        for thread in self.threads:  # all of them before one is waited for
+            thread.shutdown(wait=False, cancel_futures=True)
+        if kind is None or issubclass(kind, Exception):  # not where the user is waiting
+            for thread in self.threads:
+                thread.shutdown()
         self.limits.restore_original_limits()
 
     @property
@@ -66,9 +68,8 @@ class Devices:
     def each(self, work: Callable[[int, jax.Device], Any], parts: Sequence[int] | None = None) -> list[Future[Any]]:
         """Start ``work(part, device)`` for one device per part, number ``part`` of all; returns at once.
 
-        A device does what it is given in turn.
-        ``work`` puts what its programs are given on the device; under `jax.default_device` they would be traced and
-        lowered anew for each.
+        A device does what it is given in turn. ``work`` puts what its programs are given on the device; under
+        `jax.default_device` they would be traced and lowered anew for each.
         """
         asked = range(len(self)) if parts is None else parts
         return [self.threads[part % len(self.threads)].submit(self._on, part, work) for part in asked]
