@@ -100,11 +100,7 @@ BITS = 64
 def _in_words(flags: Array) -> Array:
     """Return ``flags [n]`` as bits of uint64 words ``[ceil(n / 64)]``."""
     bits = jnp.pad(flags, (0, -flags.shape[0] % BITS)).reshape(-1, BITS).astype(jnp.uint64)
-    bits <<= jnp.arange(BITS, dtype=jnp.uint64)
-    while bits.shape[1] > 1:
-        half = bits.shape[1] // 2
-        bits = bits[:, :half] | bits[:, half:]
-    return bits[:, 0]
+    return _folded(bits << jnp.arange(BITS, dtype=jnp.uint64), jnp.bitwise_or, 1)[:, 0]
 
 
 LEAST = 16  # numbers in a vector
@@ -112,11 +108,14 @@ LEAST = 16  # numbers in a vector
 
 def number_of(flags: Array) -> Array:
     """Return how many of the ``flags [n]`` hold, int32; a sum in a native function is one number after the other."""
-    numbers = flags.astype(jnp.int32)
-    while numbers.size > LEAST and numbers.size % 2 == 0:
-        half = numbers.size // 2
-        numbers = numbers[:half] + numbers[half:]
-    return jnp.sum(numbers, dtype=jnp.int32)
+    return jnp.sum(_folded(flags.astype(jnp.int32), jnp.add, LEAST), dtype=jnp.int32)
+
+
+def _folded(numbers: Array, operator: Callable[[Array, Array], Array], least: int) -> Array:
+    """Combine the halves of the last axis until it has no more than ``least`` entries or an odd number."""
+    while (size := numbers.shape[-1]) > least and size % 2 == 0:
+        numbers = operator(*jnp.split(numbers, 2, axis=-1))
+    return numbers
 
 
 Once = Callable[..., Any]
