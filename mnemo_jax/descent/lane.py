@@ -74,6 +74,13 @@ def fresh(x: Array, slot: Array, queue: Queue, program: Program) -> Lane:
     return Lane(x, memory, zero, outcome, slot, stretch.fresh(x), jnp.int32(WORD), history)
 
 
+def held_back(lane: Lane, program: Program) -> Array:
+    """Return the bits, int64, that stop a lane, or many, in the next word beside what is seen (see `stretch.held`)."""
+    left = jnp.minimum(program.rules.max_steps - lane.steps, lane.limit)
+    left = jnp.where(lane.outcome == Outcome.RUNNING, left, 0)
+    return stretch.held(left, lane.stretch.length > 0)
+
+
 def _memory(optimizer: optax.GradientTransformationExtraArgs, x: Array, slot: Array, queue: Queue) -> Any:
     """Return the optimizer's first state, random keys in it replaced by the start's own."""
 

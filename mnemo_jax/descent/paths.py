@@ -9,7 +9,7 @@ from jax import Array
 
 from mnemo_jax import stretch
 from mnemo_jax.calculus import RIGHT, Args, Loss, Watch
-from mnemo_jax.descent.lane import Lane, Queue
+from mnemo_jax.descent.lane import Lane, Queue, held_back
 from mnemo_jax.descent.program import MakesOptimizer, Rules, program_of
 from mnemo_jax.descent.serving import starts
 from mnemo_jax.descent.step import standing, step
@@ -60,9 +60,7 @@ def _chunk(
     program = program_of(loss, args, rules, (), choice, watch)
 
     def forward(lane: Lane, _: None) -> tuple[Lane, Array]:
-        running = lane.outcome == Outcome.RUNNING
-        left = jnp.where(running, rules.max_steps - lane.steps, 0)
-        held = stretch.held(left, jnp.bool_(False))
+        running, held = lane.outcome == Outcome.RUNNING, held_back(lane, program)
         now = step(standing(lane.x, lane.memory), held, jnp.int32(0), program)
         went = stretch.gone(now.bits | held, 1)
         x, steps = now.point.x, lane.steps + went

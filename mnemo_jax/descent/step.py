@@ -84,9 +84,9 @@ def _largest(sizes: Array) -> Array:
     return reduce(larger, sizes) if sizes.size <= FEW else jnp.max(sizes)
 
 
-def square(entries: Array) -> Array:
+def square(entries: Array, few: int = FEW) -> Array:
     """Return the sum of squares of a point's entries ``[d]``; few are squared one by one, lest they be stored first."""
-    return reduce(jnp.add, [entry**2 for entry in entries]) if entries.size <= FEW else jnp.sum(entries**2)
+    return reduce(jnp.add, [entry**2 for entry in entries]) if entries.size <= few else jnp.sum(entries**2)
 
 
 def moved(now: Point, gradient: Array, bits: Array, number: Array, updates: Array | int, program: Program) -> Point:

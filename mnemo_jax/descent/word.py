@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from mnemo_jax import native, stretch
-from mnemo_jax.descent.lane import Lane
+from mnemo_jax.descent.lane import Lane, held_back
 from mnemo_jax.descent.program import Program
 from mnemo_jax.descent.step import Point, Stepping, moved, noted, over, square
 from mnemo_jax.stretch import WORD, Stretch
@@ -87,7 +87,7 @@ class _There(NamedTuple):
 def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, ways: Ways) -> tuple[Ended, Scratch]:
     """Run all lanes for a word of looks and find out what became of them."""
     many, once, past = ways.many, ways.once, lanes.stretch
-    held = _held(lanes, program)
+    held = held_back(lanes, program)
     now, (smallest, nearest) = _stepped(lanes, held, old, looks, tile, program, ways)
     reading = many(lambda _, lane, now, held: _read(lane, now, held, looks, program))
     _, readings = once(old.true, reading, old.readings, lanes, now, held)
@@ -101,13 +101,6 @@ def word(lanes: Lane, old: Scratch, looks: int, tile: Tile, program: Program, wa
     lanes = many(_settled)(lanes, outcomes, there, sums, readings)
     left = old if old.gradient is None else Scratch(old.true, now.gradient, readings)
     return Ended(lanes, readings, some), left
-
-
-def _held(lanes: Lane, program: Program) -> Array:
-    """Return the bits ``[lanes]`` that stop lanes beside what they see (see `stretch.held`)."""
-    left = jnp.minimum(program.rules.max_steps - lanes.steps, lanes.limit)
-    left = jnp.where(lanes.outcome == Outcome.RUNNING, left, 0)
-    return stretch.held(left, lanes.stretch.length > 0)
 
 
 _State = tuple[Stepping, tuple[Array, Array]]
@@ -157,18 +150,13 @@ def _stepped(lanes: Lane, held: Array, old: Scratch, looks: int, tile: Tile, pro
 
 def _nearer(nearest: Array, smallest: Array, x: Array, gradient: Array) -> Array:
     """Return where a lane's smallest gradient is, with its present one looked at."""
-    return jnp.where(_square(gradient) < smallest, x, nearest)
+    return jnp.where(square(gradient, FEWEST) < smallest, x, nearest)
 
 
 def _smaller(smallest: Array, gradient: Array) -> Array:
     """Return the smallest squared gradient norm, with a lane's present one looked at."""
-    squared = _square(gradient)
+    squared = square(gradient, FEWEST)
     return jnp.where(squared < smallest, squared, smallest)
-
-
-def _square(gradient: Array) -> Array:
-    """Return the squared norm; of many entries as a sum of its own, else it is added up for every entry of a point."""
-    return square(gradient) if gradient.size <= FEWEST else jnp.sum(gradient**2)
 
 
 def _read(lane: Lane, now: Stepping, held: Array, looks: int, program: Program) -> Array:
