@@ -490,7 +490,7 @@ def _joined(*columns: np.ndarray) -> np.ndarray:
 
 def _ended(logs: list[StallLog]) -> Stalls:
     """Return the ended stalls of a block."""
-    log = jax.tree.map(lambda *columns: np.concatenate(columns), *logs)
+    log = jax.tree.map(_joined, *logs)
     return Stalls(
         start=log.slot,
         rank=log.rank,

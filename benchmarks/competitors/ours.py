@@ -30,7 +30,7 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     def work(k: int, _: jax.Device, result: Result, claims: Iterator[int]) -> int:
         """Follow blocks that no other device has claimed, write their ends, and return the number of segments."""
         segments = 0
-        for x, size, first in map(copies[k].__getitem__, claims):
+        for x, size, first in (copies[k][i] for i in claims):
             ends, _, more = descend(
                 x,
                 size,
