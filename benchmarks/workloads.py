@@ -59,6 +59,11 @@ class Workload:
         return self.grad_tol if self.grad_tol > 0 else -1.0
 
     @property
+    def reach(self) -> float:
+        """Size of a coordinate beyond which a descent has escaped; the boxes are cubes around the origin."""
+        return Stop().escape_radius * self.landscape.upper[0]
+
+    @property
     def last_look(self) -> int:
         """Looks at a point beyond ``max_steps`` updates: 1 where the last point may have converged, else 0."""
         return int(self.grad_tol > 0)

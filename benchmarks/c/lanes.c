@@ -27,6 +27,7 @@ typedef whole mask __attribute__((vector_size(BYTES), may_alias)); /* -1 where t
 static const real *data;
 
 static inline num pick(mask m, num a, num b) { return (num)((m & (mask)a) | (~m & (mask)b)); }
+static inline num larger(num a, num b) { return pick(b > a, b, a); }
 static inline num absolute(num a) { return (num)((mask)a & (whole) ~(1UL << (8 * sizeof(real) - 1))); }
 
 #define EACH(function) /* in place over n vectors, in a loop that gcc turns into calls of libmvec */ \
@@ -52,7 +53,7 @@ typedef struct {
 typedef struct {
     const real *x0;
     long n;
-    real rate, tolerance;
+    real rate, tolerance, reach;
     int most;
     real *ends;
     int *steps;
@@ -65,28 +66,29 @@ typedef struct {
 } Claim;
 
 /* One step of one vector; lanes at their end get a step of size zero, so that they stay there. */
-static inline void step(Vector *v, num rate, num tolerance, mask most) {
+static inline void step(Vector *v, num rate, num tolerance, num reach, mask most) {
     num g[DIM];
     GRADIENT(v->x, g);
-    num worst = absolute(g[0]);
+    num worst = absolute(g[0]), sum = worst, far = absolute(v->x[0]);
     for (int i = 1; i < DIM; i++) {
-        num size = absolute(g[i]);
-        worst = pick(size > worst, size, worst);
+        worst = larger(worst, absolute(g[i])); /* may pass over an entry that is no number, the sum does not */
+        sum += absolute(g[i]);
+        far = larger(far, absolute(v->x[i]));
     }
     v->converged = worst <= tolerance;
-    v->going = ~v->converged & (v->steps < most);
+    v->going = ~v->converged & (sum < (real)INFINITY) & (far <= reach) & (v->steps < most);
     v->steps -= v->going;
     RULE(v->x, g, (num)(v->going & (mask)rate), &v->memory);
 }
 
 static inline void segment(Vector *vectors, const Task *task) {
-    const num rate = task->rate - (num){0}, tolerance = task->tolerance - (num){0};
+    const num rate = task->rate - (num){0}, tolerance = task->tolerance - (num){0}, reach = task->reach - (num){0};
     const mask most = task->most - (mask){0};
     Vector now[GROUP]; /* in registers */
     memcpy(now, vectors, sizeof now);
     for (int k = 0; k < SEGMENT; k++)
 #pragma GCC unroll 8
-        for (int u = 0; u < GROUP; u++) step(&now[u], rate, tolerance, most);
+        for (int u = 0; u < GROUP; u++) step(&now[u], rate, tolerance, reach, most);
     memcpy(vectors, now, sizeof now);
 }
 
@@ -153,9 +155,9 @@ static void work(const Task *task, long *queue) {
 }
 
 /* Follow `n` starts x0[n][DIM]; write their end points, updates, and whether they converged. */
-void descend(const real *x0, long n, double rate, double tolerance, int most, const real *table, real *ends, int *steps,
-             char *converged) {
-    const Task task = {x0, n, (real)rate, (real)tolerance, most, ends, steps, converged};
+void descend(const real *x0, long n, double rate, double tolerance, double reach, int most, const real *table, real *ends,
+             int *steps, char *converged) {
+    const Task task = {x0, n, (real)rate, (real)tolerance, (real)reach, most, ends, steps, converged};
     long queue = 0;
     data = table;
 #pragma omp parallel

@@ -63,13 +63,13 @@ COMPETITORS = (
     Competitor(name="c_lanes", title="C, SIMD lanes", module="c", variants=_in_c("lanes", LANES), parts=False),
     Competitor(name="numba", title="numba prange", module="numba_"),
     Competitor(name="vmap", title="vmap(while_loop)", module="vmap"),
-    Competitor(name="optimistix", title="optimistix", module="optimistix_"),
+    Competitor(name="optimistix", title="optimistix", module="optimistix_", differs="does not stop on escape"),
     Competitor(
         name="jaxopt",
         title="jaxopt",
         module="jaxopt_",
         variants={name: {"solver": name} for name in ("OptaxSolver", "GradientDescent")},
-        differs="stops on the 2-norm",
+        differs="stops on the 2-norm, not on escape",
     ),
     Competitor(
         name="torch",

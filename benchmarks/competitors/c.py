@@ -29,7 +29,8 @@ def prepare(workload: Workload, x0: np.ndarray, *, source: str, flags: tuple[str
     descend = library(source, defines(workload), flags).descend
     descend.restype = None
     table = np.ascontiguousarray(next(iter(workload.landscape.args.values()), 0.0), x0.dtype)
-    numbers = (ctypes.c_double(workload.rate), ctypes.c_double(workload.tolerance), ctypes.c_int(workload.max_steps))
+    reals = map(ctypes.c_double, (workload.rate, workload.tolerance, workload.reach))
+    numbers = (*reals, ctypes.c_int(workload.max_steps))
 
     def run() -> Result:
         result = Result(np.empty_like(x0), np.empty(len(x0), np.int32), np.empty(len(x0), bool))

@@ -24,7 +24,7 @@ def prepare(workload: Workload, x0: np.ndarray) -> Run:
     rule = "heavy_ball" if "momentum" in workload.optimizer else workload.optimizer["name"]
     descend = program(GRADIENTS[name](real), RULES[rule])
     table = np.ascontiguousarray(next(iter(workload.landscape.args.values()), 0.0), real)
-    numbers = (real(workload.rate), real(workload.tolerance), workload.max_steps)
+    numbers = (real(workload.rate), real(workload.tolerance), real(workload.reach), workload.max_steps)
     return lambda: Result(*descend(x0, table, *numbers))
 
 
@@ -34,17 +34,17 @@ def program(gradient: Inner, rule: Inner) -> Callable[..., Any]:
     gradient, rule = (njit(fastmath=True, inline="always")(inner) for inner in (gradient, rule))
 
     @njit(parallel=True, fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def descend(x0: Any, table: Any, rate: Any, tolerance: Any, most: int) -> Any:
+    def descend(x0: Any, table: Any, rate: Any, tolerance: Any, reach: Any, most: int) -> Any:
         ends, steps, converged = x0.copy(), np.empty(len(x0), np.int32), np.empty(len(x0), np.bool_)
         for i in prange(len(x0)):
             x, g, memory = ends[i], np.empty_like(x0[i]), np.zeros((3, x0.shape[1]), x0.dtype)
             n = 0
             while True:
                 gradient(x, g, table)
-                worst = abs(g[0])
+                worst, far = abs(g[0]), abs(x[0])
                 for j in range(1, len(g)):
-                    worst = max(worst, abs(g[j]))
-                if worst <= tolerance or n >= most:
+                    worst, far = max(worst, abs(g[j])), max(far, abs(x[j]))
+                if worst <= tolerance or not worst < np.inf or far > reach or n >= most:
                     break
                 n += 1
                 rule(x, g, rate, memory, n)

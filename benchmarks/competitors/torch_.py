@@ -50,7 +50,8 @@ def stepper(workload: Workload, loss: Loss) -> Step:
     def step(x: Tensor, memory: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         g = gradient(x)
         small = g.abs().amax(1) <= workload.tolerance
-        going = ~small & (steps < workload.max_steps)
+        fit = g.isfinite().all(1) & (x.abs().amax(1) <= workload.reach)
+        going = ~small & fit & (steps < workload.max_steps)
         update, memory = rule(g, memory, steps[:, None] + 1, workload.rate)
         return torch.where(going[:, None], x - update, x), memory, steps + going, going, small
 

@@ -27,8 +27,9 @@ def follow(workload: Workload, x0: Array) -> tuple[Array, Array, Array]:
         return jnp.max(jnp.abs(g)) <= workload.tolerance
 
     def going(state: tuple[Array, Array, Array, object]) -> Array:
-        _, g, steps, _ = state
-        return ~small(g) & (steps < workload.max_steps)
+        x, g, steps, _ = state
+        fit = jnp.all(jnp.isfinite(g)) & (jnp.max(jnp.abs(x)) <= workload.reach)
+        return ~small(g) & fit & (steps < workload.max_steps)
 
     def step(state: tuple[Array, Array, Array, object]) -> tuple[Array, Array, Array, object]:
         x, g, steps, memory = state
