@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mnemo_jax import pipeline, store
+from mnemo_jax import store
 from mnemo_jax.anew import matched, plan_of
 from mnemo_jax.calculus import Watch
 from mnemo_jax.descent import follow
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
+from mnemo_jax.judge import Judge
 from mnemo_jax.keys import root_of
-from mnemo_jax.labelling import Judge
+from mnemo_jax.prepare import prepare
 from mnemo_jax.record import Record, load
 from mnemo_jax.symmetry import canonical
 from mnemo_jax.types import Kind, Outcome, Tile
@@ -34,7 +35,7 @@ def follow_again(run: Path, number: int) -> dict[str, Any]:
     if number >= record.summary["starts"]:
         raise UserError(f"{run}: has {record.summary['starts']:,} starts, numbered from 0; there is no {number}")
     with jax.enable_x64(True), Devices(1) as workers:
-        prepared = pipeline.prepare(replace(plan_of(record, workers, INSTEAD), tile=Tile(lanes=1, steps=1)), workers)
+        prepared = prepare(replace(plan_of(record, workers, INSTEAD), tile=Tile(lanes=1, steps=1)), workers)
         x0, every = prepared.draw(number, 1), prepared.watch.every
         paths, outcomes = follow(
             x0,

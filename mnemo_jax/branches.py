@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from mnemo_jax.calculus import Args
-from mnemo_jax.labelling import Judge
+from mnemo_jax.judge import Judge
 from mnemo_jax.record import Record
 from mnemo_jax.types import Kind
 

@@ -21,6 +21,7 @@ from mnemo_jax.errors import UserError
 from mnemo_jax.gradient_flow import STAGES
 from mnemo_jax.optimizers import Optimizer, Transformation
 from mnemo_jax.plan import Plan
+from mnemo_jax.prepare import Warn, devices_for, prepare
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Points, drawer, is_independent
 
@@ -131,7 +132,7 @@ def run(
     devices: int | None = None,
     fresh: bool = False,
     report: Callable[[str, pipeline.Progress], None] = lambda *_: None,
-    warn: pipeline.Warn = lambda _: None,
+    warn: Warn = lambda _: None,
 ) -> dict[str, Any]:
     """Carry out all runs into a folder below ``out`` and return the comparison as plain values, strict JSON.
 
@@ -146,11 +147,11 @@ def run(
     folder = out / f"{comparison.name}-compare-{comparison.digest()}"
     arms = [comparison.flow, comparison.confirmation, *comparison.arms]
     branches, ends, records, judge = Branches(), [], [], None
-    with jax.enable_x64(True), pipeline.devices_for(comparison.flow.plan, 1) as workers:
+    with jax.enable_x64(True), devices_for(comparison.flow.plan, 1) as workers:
         for number, arm in enumerate(arms):
             tell = partial(report, arm.name)
             record = pipeline.run(arm.plan, folder, devices=devices, fresh=fresh, report=tell, warn=warn)
-            judge = judge or pipeline.prepare(arm.plan, workers).judge
+            judge = judge or prepare(arm.plan, workers).judge
             branches.add(record, judge, number - 1 if number else None, judge)
             ends.append(branches.of_starts(number, record))
             records.append(record)

@@ -15,7 +15,8 @@ from jax import Array
 
 from mnemo_jax.calculus import Args, Loss
 from mnemo_jax.catalogue import Metric, Table, cluster, merge
-from mnemo_jax.labelling import Judge, table_of
+from mnemo_jax.judge import Judge
+from mnemo_jax.labelling import table_of
 from mnemo_jax.rays import Asked
 from mnemo_jax.symmetry import canonical
 from mnemo_jax.tiles import in_tiles

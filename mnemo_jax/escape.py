@@ -27,6 +27,7 @@ from mnemo_jax.laws import law
 from mnemo_jax.modes import Dynamics, contraction, spread
 from mnemo_jax.optimizers import Optimizer, Schedule, Transformation
 from mnemo_jax.plan import Plan
+from mnemo_jax.prepare import Warn, devices_for, prepare
 from mnemo_jax.saddle import Saddle, Turned, bend, saddle_near
 from mnemo_jax.starts import Normal, Uniform
 from mnemo_jax.stopping import MAX_STEPS, Escaping, Stop
@@ -63,7 +64,7 @@ def run(
     devices: int | None = None,
     fresh: bool = False,
     report: pipeline.Report = lambda _: None,
-    warn: pipeline.Warn = lambda _: None,
+    warn: Warn = lambda _: None,
     imported: float | None = None,
 ) -> Escapes:
     """Let descents leave a saddle of a plan's loss; the record lies below ``out``, as that of every run.
@@ -83,7 +84,7 @@ def run(
     """
     if plan.landscape.dim > DENSE:
         raise UserError(f"loss.dim: {plan.landscape.dim} is above {DENSE}, beyond which Hessians are not written out")
-    with jax.enable_x64(True), pipeline.devices_for(plan, 1) as workers:
+    with jax.enable_x64(True), devices_for(plan, 1) as workers:
         around = turned(plan, escaping, workers)
         bent = bend(around.plan.landscape, around.saddle, escaping.radius, around.offset)
     record = pipeline.run(around.plan, out, devices=devices, fresh=fresh, report=report, warn=warn, imported=imported)
@@ -107,7 +108,7 @@ def turned(plan: Plan, escaping: Escaping, workers: Devices) -> Around:
         UserError: as `run`.
     """
     linear = dynamics(plan.optimizer)
-    saddle = saddle_near(escaping, pipeline.prepare(plan, workers).judge)
+    saddle = saddle_near(escaping, prepare(plan, workers).judge)
     _check_stable(linear, saddle)
     offset = _offset(escaping, saddle)
     budget = _budget(linear, saddle, escaping)

@@ -19,11 +19,12 @@ from mnemo_jax.clock import Clock
 from mnemo_jax.errors import UserError
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.journal import note_end
-from mnemo_jax.labelling import Judge
+from mnemo_jax.judge import Judge
 from mnemo_jax.pathways import ENDS, Pathways
 from mnemo_jax.picture import picture
-from mnemo_jax.pipeline import Warn, begin, devices_for, folder_of, prepare
 from mnemo_jax.plan import Plan
+from mnemo_jax.prepare import Warn, devices_for, prepare
+from mnemo_jax.provenance import begin, folder_of
 from mnemo_jax.search import WAYS, Looked, Search, search
 from mnemo_jax.stopping import Seeking
 from mnemo_jax.tables import KINDS, OUTCOMES, points_table

@@ -14,7 +14,8 @@ import pyarrow as pa
 from mnemo_jax import estimates, orbits, store, training
 from mnemo_jax.catalogue import Table, ambiguous, canonical_order, cluster, merge
 from mnemo_jax.families import families
-from mnemo_jax.labelling import Judge, renumbered
+from mnemo_jax.judge import Judge
+from mnemo_jax.labelling import renumbered
 from mnemo_jax.picture import picture
 from mnemo_jax.plan import Plan
 from mnemo_jax.starts import SCRAMBLINGS, Grid, Sobol, Uniform, is_independent

@@ -11,76 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mnemo_jax.calculus import Args, Loss
-from mnemo_jax.catalogue import Metric, Table, cells, cluster, merge
-from mnemo_jax.critical import Point, judge, settle
-from mnemo_jax.degenerate import along_null_space, kinds
-from mnemo_jax.devices import Devices
+from mnemo_jax.catalogue import Table, cells, cluster, merge
+from mnemo_jax.critical import Point
 from mnemo_jax.exits import directions
-from mnemo_jax.landscape import Landscape
+from mnemo_jax.followed import Block, Stalls
+from mnemo_jax.judge import Judge
 from mnemo_jax.orbits import finite
-from mnemo_jax.polish import Scales
 from mnemo_jax.reach import certain, is_few, known, reach_of
 from mnemo_jax.symmetry import canonical
 from mnemo_jax.types import Kind, Outcome
 
 NAMED = 4096  # starts, the first of a run, whose nearest critical point is named when they did not converge
-TILE = 64  # degenerate points looked at together
-TIP = 4e-6  # box lengths from a kink's tip within which an end belongs to it, a few times what tells kinks
 CELL = 1e-4  # box lengths, the grid on which ends are grouped before the polish
 FIRST_ENDS = 4096  # of a block's, which show the points that most of the others are at
 FIRST_STALLS = 256
-
-
-class Stalls(NamedTuple):
-    """Stalls of a block, one row each, ordered by start and then by time.
-
-    Attributes:
-        start: int64, start number.
-        rank: int32, which of the start's stalls.
-        entry, length: int32, step at which the gradient became small, and steps it stayed so.
-        smallest: smallest gradient norm.
-        x: ``[n, d]``, where that was.
-        exit: ``[n, d]``, where the gradient had grown again, NaN for a stall that did not end.
-        censored: whether the descent ended in it.
-    """
-
-    start: np.ndarray
-    rank: np.ndarray
-    entry: np.ndarray
-    length: np.ndarray
-    smallest: np.ndarray
-    x: np.ndarray
-    exit: np.ndarray
-    censored: np.ndarray
-
-
-class Block(NamedTuple):
-    """A block's descents as they leave the devices, start numbers ``first ..``; everything numpy, points float64.
-
-    Attributes:
-        first: number of the first start.
-        x: ``[n, d]`` end points.
-        outcome, steps, period: int32 ``[n]``; the period of a cycle, 0 for all that are none.
-        stalls: the ended ones, in no order.
-        count, stalled: int32 ``[n]``, number of ended stalls of each start, and steps in them.
-        open_length: int32 ``[n]``, steps of the stretch of small gradients open at the end, 0 for none.
-        open_smallest, open_x: ``[n]`` and ``[n, d]``, smallest squared gradient norm of that stretch, and where.
-        history: ``[n, looks, measures]`` of what was measured on the way, None for nothing.
-    """
-
-    first: int
-    x: np.ndarray
-    outcome: np.ndarray
-    steps: np.ndarray
-    period: np.ndarray
-    stalls: Stalls
-    count: np.ndarray  # type: ignore[assignment]
-    stalled: np.ndarray
-    open_length: np.ndarray
-    open_smallest: np.ndarray
-    open_x: np.ndarray
-    history: np.ndarray | None = None
 
 
 class Members(NamedTuple):
@@ -118,54 +62,6 @@ class Labelled(NamedTuple):
     at: np.ndarray
     direction: np.ndarray
     members: Members | None = None
-
-
-class Judge(NamedTuple):
-    """What judging points of one landscape takes."""
-
-    landscape: Landscape
-    loss: Loss
-    args: Args
-    scales: Scales
-    metric: Metric
-    devices: Devices
-    grad_tol: float
-
-    def points(self, x: np.ndarray, near: np.ndarray) -> Point:
-        """Polish and classify points ``x [n, d]``; a kink close by is the tip, not the end of a polish near it."""
-        points = judge(x, near, self.args, self.scales, loss=self.loss, devices=self.devices)
-        kinked = np.flatnonzero(points.kind == Kind.KINK)
-        if not len(kinked):
-            return points
-        tips = self.tips(x[kinked])
-        tips = tips._replace(left=tips.left | (tips.moved > TIP * self.scales.length))
-        for column, tip in zip(points, tips, strict=True):
-            column[kinked] = tip
-        return points
-
-    def get_ready(self) -> None:
-        """Have the program that polishes points compiled, by polishing one that ends it at once."""
-        nowhere = np.full((1, self.landscape.dim), np.nan)
-        judge(nowhere, np.ones(1, bool), self.args, self.scales, loss=self.loss, devices=self.devices)
-
-    def tips(self, x: np.ndarray) -> Point:
-        """Look for the tip of a kink around points ``x [n, d]``."""
-        return settle(x, self.args, self.scales, loss=self.loss, devices=self.devices)
-
-    def decide(self, table: Table) -> Table:
-        """Return the table with the kinds of its degenerate points decided along their null spaces."""
-        kind, order = table.kind.copy(), table.order.copy()
-        for single in (True, False):
-            rows = np.flatnonzero((table.kind == Kind.DEGENERATE) & ((table.nullity == 1) == single))
-            for begin in range(0, len(rows), TILE):
-                part = rows[np.minimum(np.arange(begin, begin + TILE), len(rows) - 1)]
-                points = (table.x[part], table.zero[part], table.step[part])
-                along = along_null_space(*points, self.args, self.scales, loss=self.loss, single=single)
-                if along is None:
-                    return table
-                kind[part] = kinds(table.eigenvalues[part], table.zero[part], along)
-                order[part] = along.lowest()
-        return table._replace(kind=kind, order=order)
 
 
 def label(block: Block, judge: Judge, seen: Table | None = None) -> Labelled:

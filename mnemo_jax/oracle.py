@@ -7,14 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mnemo_jax import pipeline
 from mnemo_jax.anew import matched, plan_of
 from mnemo_jax.catalogue import Metric, Table
 from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
-from mnemo_jax.labelling import Stalls, label
+from mnemo_jax.followed import Stalls, descend_block
+from mnemo_jax.labelling import label
 from mnemo_jax.optimizers import Optimizer
 from mnemo_jax.plan import Plan, Recording, complete_stop
+from mnemo_jax.prepare import Prepared, prepare
 from mnemo_jax.record import Record
 from mnemo_jax.starts import Uniform, numbers
 from mnemo_jax.stopping import Stop
@@ -39,7 +40,7 @@ class Oracle:
         descents: how many points it has been asked about.
     """
 
-    def __init__(self, prepared: pipeline.Prepared, table: Table) -> None:
+    def __init__(self, prepared: Prepared, table: Table) -> None:
         self.prepared = prepared
         self.table = table
         self.descents = 0
@@ -58,8 +59,8 @@ class Oracle:
         asked = self.prepared._replace(plan=plan, draw=draw)
         return np.concatenate([self._block(asked, number) for number in range(-(-len(x) // block))])
 
-    def _block(self, asked: pipeline.Prepared, number: int) -> np.ndarray:
-        block, _, _ = pipeline.descend_block(asked, number)
+    def _block(self, asked: Prepared, number: int) -> np.ndarray:
+        block, _, _ = descend_block(asked, number)
         # Descents from a boundary stall at saddles, and every stall would be polished.
         none = Stalls(*(column[:0] for column in block.stalls))
         block = block._replace(stalls=none, open_length=np.zeros_like(block.open_length))
@@ -106,7 +107,7 @@ def oracle_of(record: Record, devices: Devices) -> Oracle:
             f"{record.path}: optimizer {plan.optimizer.name} draws random numbers, so that its basins have no boundary"
         )
     plan = replace(plan, tile=_tile(plan), observables={}, until=None)
-    return Oracle(pipeline.prepare(plan, devices), record.catalogue)
+    return Oracle(prepare(plan, devices), record.catalogue)
 
 
 def descent_oracle(oracle: Oracle) -> tuple[Oracle, float]:
@@ -124,7 +125,7 @@ def descent_oracle(oracle: Oracle) -> tuple[Oracle, float]:
     rate = landscape.learning_rate or STEADY / steepest
     stop = complete_stop(Stop(escape_radius=plan.stop.escape_radius), landscape, Optimizer("sgd", rate))
     plain = replace(plan, optimizer=Optimizer("sgd", rate), stop=stop)
-    return Oracle(pipeline.prepare(plain, oracle.prepared.devices), oracle.table), rate
+    return Oracle(prepare(plain, oracle.prepared.devices), oracle.table), rate
 
 
 def _tile(plan: Plan) -> Tile:

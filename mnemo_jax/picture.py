@@ -6,7 +6,7 @@ import numpy as np
 
 from mnemo_jax import store
 from mnemo_jax.calculus import values
-from mnemo_jax.labelling import Judge
+from mnemo_jax.judge import Judge
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.plan import Plan
 

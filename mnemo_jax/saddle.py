@@ -9,7 +9,7 @@ from jax import Array
 
 from mnemo_jax.calculus import Loss, gradients, hessians, loss_of
 from mnemo_jax.errors import UserError
-from mnemo_jax.labelling import Judge
+from mnemo_jax.judge import Judge
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.stopping import Escaping
 from mnemo_jax.types import Kind

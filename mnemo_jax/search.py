@@ -14,7 +14,9 @@ from mnemo_jax.audit import Audit, audit, void
 from mnemo_jax.calculus import Args, Loss, values
 from mnemo_jax.catalogue import Table, canonical_order
 from mnemo_jax.finish import merged
-from mnemo_jax.labelling import Block, Judge, Stalls, label
+from mnemo_jax.followed import Block, Stalls
+from mnemo_jax.judge import Judge
+from mnemo_jax.labelling import label
 from mnemo_jax.pathways import ENDS, Pathways, pathways
 from mnemo_jax.seek import sought
 from mnemo_jax.stopping import Seeking

@@ -21,8 +21,9 @@ from mnemo_jax import config as configs
 from mnemo_jax import estimates, pipeline, store
 from mnemo_jax.branches import Branches
 from mnemo_jax.errors import UserError
-from mnemo_jax.labelling import Judge
+from mnemo_jax.judge import Judge
 from mnemo_jax.plan import Plan
+from mnemo_jax.prepare import Warn, devices_for, prepare
 from mnemo_jax.record import Record
 from mnemo_jax.stability import critical_rate
 from mnemo_jax.starts import is_independent
@@ -161,7 +162,7 @@ def run(
     devices: int | None = None,
     fresh: bool = False,
     report: Callable[[str, pipeline.Progress], None] = lambda *_: None,
-    warn: pipeline.Warn = lambda _: None,
+    warn: Warn = lambda _: None,
 ) -> dict[str, Any]:
     """Carry out every cell into a folder below ``out`` and return the sweep's table as plain values, strict JSON.
 
@@ -175,11 +176,11 @@ def run(
     """
     folder = out / f"{sweep.name}-sweep-{sweep.digest()}"
     gathered = _Gathered(sweep)
-    with jax.enable_x64(True), pipeline.devices_for(sweep.cells[0].plan, 1) as workers:
+    with jax.enable_x64(True), devices_for(sweep.cells[0].plan, 1) as workers:
         for number, cell in enumerate(sweep.cells):
             tell = partial(report, f"cell {number + 1} of {len(sweep.cells)}")
             record = pipeline.run(cell.plan, folder, devices=devices, fresh=fresh, report=tell, warn=warn)
-            gathered.add(number, record, pipeline.prepare(cell.plan, workers).judge)
+            gathered.add(number, record, prepare(cell.plan, workers).judge)
         table = store.strict(gathered.table())
     store.write_json(folder / "sweep.json", table)
     return table | {"folder": str(folder)}

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from mnemo_jax import store
 from mnemo_jax.catalogue import Table
-from mnemo_jax.labelling import Block, Labelled, Members
+from mnemo_jax.followed import Block
+from mnemo_jax.labelling import Labelled, Members
 from mnemo_jax.store import codes, matrix, nullable, vectors, words
 from mnemo_jax.training import History
 from mnemo_jax.types import Kind, Outcome

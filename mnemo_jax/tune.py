@@ -7,8 +7,9 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from mnemo_jax import pipeline
+from mnemo_jax.followed import descend_block
 from mnemo_jax.plan import Plan, Recording
+from mnemo_jax.prepare import devices_for, prepare
 from mnemo_jax.types import Tile
 
 REPEATS = 3
@@ -33,19 +34,17 @@ def measure(plan: Plan, devices: int | None) -> list[dict[str, Any]]:
     Each tile follows the same starts, enough to fill all lanes many times; the best of three runs counts, and the
     tiles take turns, so that a machine that slows down does so for all.
     """
-    with jax.enable_x64(True), pipeline.devices_for(plan, devices) as workers:
+    with jax.enable_x64(True), devices_for(plan, devices) as workers:
         tiles = candidates(plan.tile, workers.platform)
         size = min(plan.count, 32 * max(tile.lanes for tile in tiles) * len(workers))
-        prepared = [
-            pipeline.prepare(replace(plan, tile=tile, recording=Recording(block=size)), workers) for tile in tiles
-        ]
+        prepared = [prepare(replace(plan, tile=tile, recording=Recording(block=size)), workers) for tile in tiles]
         prepared = [one._replace(logs=prepared[0].logs) for one in prepared]  # blocks of one size
         seconds = np.full(len(tiles), np.inf)
-        steps = [pipeline.descend_block(one, 0)[1:] for one in prepared]  # compiles
+        steps = [descend_block(one, 0)[1:] for one in prepared]  # compiles
         for _ in range(REPEATS):
             for k, one in enumerate(prepared):
                 begun = time.perf_counter()
-                pipeline.descend_block(one, 0)
+                descend_block(one, 0)
                 seconds[k] = min(seconds[k], time.perf_counter() - begun)
     rows = [
         {

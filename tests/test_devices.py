@@ -15,8 +15,8 @@ from mnemo_jax.devices import Devices
 from mnemo_jax.errors import UserError
 from mnemo_jax.landscape import Landscape
 from mnemo_jax.optimizers import Optimizer
-from mnemo_jax.pipeline import devices_for
 from mnemo_jax.plan import Plan, Recording
+from mnemo_jax.prepare import devices_for
 from mnemo_jax.starts import Uniform
 from mnemo_jax.stopping import Stop
 from mnemo_jax.types import Tile

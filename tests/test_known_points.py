@@ -9,8 +9,8 @@ from mnemo_jax.critical import Point, settle
 from mnemo_jax.devices import Devices
 from mnemo_jax.labelling import table_of
 from mnemo_jax.optimizers import Optimizer
-from mnemo_jax.pipeline import prepare
 from mnemo_jax.plan import Plan, Recording
+from mnemo_jax.prepare import prepare
 from mnemo_jax.starts import Uniform
 from mnemo_jax.stopping import Stop
 from mnemo_jax.types import Kind, Tile

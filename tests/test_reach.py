@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from mnemo_jax import Stop, Tile, losses
+from mnemo_jax.followed import descend_block
 from mnemo_jax.labelling import FIRST_ENDS, FIRST_STALLS, label, sparing
 from mnemo_jax.optimizers import parse
-from mnemo_jax.pipeline import descend_block, devices_for, prepare
 from mnemo_jax.plan import Plan, Recording
+from mnemo_jax.prepare import devices_for, prepare
 from mnemo_jax.reach import CHUNK, FEW, SOME, Reach, certain, known
 from mnemo_jax.starts import Uniform
 from mnemo_jax.types import Outcome

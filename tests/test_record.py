@@ -150,7 +150,7 @@ def test_query_equals_the_arrays(record):
 
 
 def test_finished_record_is_not_computed_again(record, monkeypatch):
-    monkeypatch.setattr("mnemo_jax.pipeline._begin", lambda *a: pytest.fail("computed again"))
+    monkeypatch.setattr("mnemo_jax.pipeline.send", lambda *a: pytest.fail("computed again"))
     again = mnemo.survey("himmelblau", starts=3000, out=record.path.parent, recording=mnemo.Recording(block=1024))
     assert again.fingerprint == record.fingerprint
 

@@ -13,7 +13,7 @@ from mnemo_jax import faces, flow, losses, orbits, pathways, search, seek, store
 from mnemo_jax.calculus import loss_of, typical_norms
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.found import opened
-from mnemo_jax.labelling import Judge
+from mnemo_jax.judge import Judge
 from mnemo_jax.landscape import Landscape, Symmetry
 from mnemo_jax.polish import Scales
 from mnemo_jax.query import ask

@@ -426,7 +426,7 @@ FULL = "RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes."
 
 def test_lanes_halve_until_they_fit(network, tmp_path, monkeypatch):
     """A device without the memory says so when a block is sent to it; the record has the lanes that fit."""
-    begin, tried = pipeline._begin, []
+    begin, tried = pipeline.send, []
 
     def tight(prepared, number):
         tried.append(prepared.plan.tile.lanes)
@@ -434,7 +434,7 @@ def test_lanes_halve_until_they_fit(network, tmp_path, monkeypatch):
             raise jax.errors.JaxRuntimeError(FULL)
         return begin(prepared, number)
 
-    monkeypatch.setattr(pipeline, "_begin", tight)
+    monkeypatch.setattr(pipeline, "send", tight)
     asked = {"starts": STARTS, "optimizer": BATCHES, "stop": RULES, "recording": mnemo.Recording(catalogue=0)}
     with pytest.warns(UserWarning, match="do not fit into") as told:
         record = surveyed(network, tile=Tile(lanes=16, steps=1, layout="lanes_first"), out=tmp_path, **asked)
@@ -442,10 +442,10 @@ def test_lanes_halve_until_they_fit(network, tmp_path, monkeypatch):
     assert str(told[1].message) == "tile.lanes: 8 lanes do not fit into the device's memory; going on with 4"
     assert record.config["tile"]["lanes"] == 4
     assert [path.name for path in tmp_path.iterdir()] == [record.path.name]
-    monkeypatch.setattr(pipeline, "_begin", lambda *_: (_ for _ in ()).throw(jax.errors.JaxRuntimeError("INTERNAL: x")))
+    monkeypatch.setattr(pipeline, "send", lambda *_: (_ for _ in ()).throw(jax.errors.JaxRuntimeError("INTERNAL: x")))
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
         surveyed(network, tile=Tile(lanes=2, steps=1), out=tmp_path, **asked)
-    monkeypatch.setattr(pipeline, "_begin", lambda *_: (_ for _ in ()).throw(jax.errors.JaxRuntimeError(FULL)))
+    monkeypatch.setattr(pipeline, "send", lambda *_: (_ for _ in ()).throw(jax.errors.JaxRuntimeError(FULL)))
     with pytest.raises(MnemoError, match="not even one lane fits"), pytest.warns(UserWarning, match="do not fit"):
         surveyed(network, tile=Tile(lanes=2, steps=1), out=tmp_path, **asked)
 

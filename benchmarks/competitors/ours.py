@@ -8,8 +8,9 @@ import numpy as np
 
 from benchmarks.result import Result, Run
 from benchmarks.workloads import Workload
-from mnemo_jax import pipeline
 from mnemo_jax.descent import descend
+from mnemo_jax.prepare import devices_for
+from mnemo_jax.prepare import prepare as prepared_for
 from mnemo_jax.types import Outcome
 
 
@@ -19,8 +20,8 @@ def prepare(workload: Workload, x0: np.ndarray, devices: int | None = None) -> R
     Stalls are tracked on the way, as in every run of ours; no competitor does that.
     """
     plan = workload.plan(len(x0))
-    workers = pipeline.devices_for(plan, devices)
-    prepared = pipeline.prepare(plan, workers)
+    workers = devices_for(plan, devices)
+    prepared = prepared_for(plan, workers)
     share = -(-len(x0) // len(workers))
     part = min(share, -(-plan.block // len(workers)))
     root = jax.random.key(plan.seed)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from benchmarks.rest import Row, Say
 from benchmarks.workloads import Workload, by_name
-from mnemo_jax import pipeline
 from mnemo_jax.finish import merged
+from mnemo_jax.followed import descend_block
 from mnemo_jax.labelling import label, sparing
+from mnemo_jax.prepare import devices_for, prepare
 
 SIZES = {"quick": (100_000,), "normal": (1_000_000, 10_000_000), "full": (1_000_000, 10_000_000)}
 TARGETS = {"quartic": "< 1", "himmelblau": "< 0.1"}
@@ -29,14 +30,14 @@ def measure(scale: str, say: Say) -> Iterator[Row]:
 def seconds(workload: Workload, number: int) -> tuple[float, float, float]:
     """Return the seconds that descents, labelling and merging take, block by block as in a run, after a warm-up."""
     plan = workload.plan(number)
-    with pipeline.devices_for(plan, None) as devices:
-        prepared = pipeline.prepare(plan, devices)
-        first = label(pipeline.descend_block(prepared, 0)[0], prepared.judge).table
+    with devices_for(plan, None) as devices:
+        prepared = prepare(plan, devices)
+        first = label(descend_block(prepared, 0)[0], prepared.judge).table
         seen = sparing(first, prepared.judge)
         spent, tables = [0.0, 0.0], []
         for block in range(-(-number // plan.block)):
             begun = time.perf_counter()
-            ends, _, _ = pipeline.descend_block(prepared, block)
+            ends, _, _ = descend_block(prepared, block)
             reached = time.perf_counter()
             tables.append(label(ends, prepared.judge, seen if block else None).table)
             spent = [spent[0] + reached - begun, spent[1] + time.perf_counter() - reached]

@@ -16,10 +16,11 @@ import numpy as np
 from jax import Array
 
 from benchmarks.rest import Row, Say
-from mnemo_jax import pipeline
 from mnemo_jax.config import parse, plan
 from mnemo_jax.data import DataSet, make
+from mnemo_jax.followed import descend_block
 from mnemo_jax.losses.mlp import mlp
+from mnemo_jax.prepare import devices_for, prepare
 
 STEPS, LOOK, BATCH, RATE, CLASSES, TOLD = 3000, 100, 32, 0.1, 10, 1000
 TARGETS = {"jax": ">= 3"}
@@ -65,12 +66,12 @@ def at_once(number: int, every: int) -> tuple[float, float]:
     stop = {"grad_tol": 0.0, "max_steps": STEPS, "check_every": every}
     table = CONFIG | {"stop": stop, "starts": {"kind": "layers", "count": number}}
     made = plan(parse(table, "benchmark"), "benchmark", jax.default_backend())
-    with pipeline.devices_for(made, None) as devices:
-        prepared = pipeline.prepare(made, devices)
+    with devices_for(made, None) as devices:
+        prepared = prepare(made, devices)
         short = prepared._replace(rules=prepared.rules._replace(max_steps=jnp.int32(1)))
-        pipeline.descend_block(short, 0)  # compiles: the number of steps is an argument
+        descend_block(short, 0)  # compiles: the number of steps is an argument
         begun = time.perf_counter()
-        blocks = [pipeline.descend_block(prepared, block)[0] for block in range(-(-number // made.block))]
+        blocks = [descend_block(prepared, block)[0] for block in range(-(-number // made.block))]
         seconds = (time.perf_counter() - begun) * TOLD / number
     last = np.concatenate([block.history[:, -1] for block in blocks if block.history is not None])
     return seconds, float(np.median(last[:, 3]))
