@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -120,14 +121,28 @@ def loss_of(landscape: Landscape, dtype: Any) -> tuple[Loss, dict[str, Any]]:
 def _shape(loss: Loss, x: jax.ShapeDtypeStruct, args: Args, name: str) -> Any:
     """Return the loss's output shape, tracing value and gradient."""
     try:
-        out = jax.eval_shape(loss, x, args)
+        with _checked_indices():
+            out = jax.eval_shape(loss, x, args)
         if getattr(out, "shape", None) == () and jnp.issubdtype(out.dtype, jnp.floating):
             jax.eval_shape(jax.grad(loss), x, args)
     except jax.errors.JAXTypeError as error:
         raise UserError(f"loss: {name!r} is not a pure JAX function: {_first_line(error)}") from error
     except Exception as error:  # whatever a user's function raises is the user's to read, in one line
-        raise UserError(f"loss: {name!r} fails: {type(error).__name__}: {_first_line(error)}") from error
+        words = _first_line(error).removesuffix(" (normalize_indices=True)")
+        point = f"; a point has shape {x.shape}" if isinstance(error, IndexError) else ""
+        raise UserError(f"loss: {name!r} fails: {type(error).__name__}: {words}{point}") from error
     return out
+
+
+@contextmanager
+def _checked_indices() -> Iterator[None]:
+    """Have jax refuse indices that are out of bounds, which it otherwise takes for those of the nearest entries."""
+    before = jax.config.jax_check_static_indices  # type: ignore[attr-defined]
+    jax.config.update("jax_check_static_indices", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_check_static_indices", before)
 
 
 def check_scalar(key: str, function: Callable[..., Any], *example: Any) -> None:
@@ -239,10 +254,11 @@ def hessians(x: Array, args: Args, *, loss: Loss) -> Array:
 
 
 @partial(jax.jit, static_argnames=("loss",))
-def typical_norms(x: Array, few: Array, args: Args, *, loss: Loss) -> tuple[Array, Array]:
+def typical_norms(x: Array, few: Array, args: Args, *, loss: Loss) -> tuple[Array, Array, Array]:
     """Return the medians of the finite gradient norms at ``x [n, d]`` and Hessian norms at ``few [m, d]``.
 
     A median of zero is given as one: starts on a critical point alone, or a linear loss, have no scale of their own.
+    The third number, int32, is that of the points with a finite gradient.
     """
     if x.shape[1] > DENSE:
         gradients = jax.lax.map(lambda y: jnp.linalg.norm(jax.grad(loss)(y, args)), x, batch_size=TOGETHER)
@@ -255,7 +271,7 @@ def typical_norms(x: Array, few: Array, args: Args, *, loss: Loss) -> tuple[Arra
         middle = jnp.nan_to_num(jnp.nanmedian(jnp.where(jnp.isfinite(norms), norms, jnp.nan)))
         return middle + (middle == 0)
 
-    return median(gradients), median(hessians)
+    return median(gradients), median(hessians), jnp.sum(jnp.isfinite(gradients), dtype=jnp.int32)
 
 
 def _hessian_norm(x: Array, args: Args, loss: Loss) -> Array:

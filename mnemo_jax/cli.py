@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -61,7 +62,22 @@ Top = Annotated[
     typer.Option(help="Most rows listed, those with most starts: 20, or 1000 with --json.", min=0, show_default=False),
 ]
 Fresh = Annotated[bool, typer.Option(help="Begin a new record where one exists.")]
-Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
+
+
+def _newest(path: Path) -> Path:
+    """Return the folder that a path stands for, saying so where it was chosen."""
+    if path.exists():
+        return path
+    from mnemo_jax.newest import candidates
+
+    found = candidates(path)
+    if len(found) > 1:
+        _warn(f"{path}: taking {found[0]}, the newest of {len(found)}")
+    return found[0] if found else path
+
+
+FOLDER = "Folder of a run, or the name it begins with for the newest such run."
+Run = Annotated[Path, typer.Argument(help=FOLDER, show_default=False, callback=_newest)]
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -271,21 +287,26 @@ def claims(
 def list_(
     out: Annotated[Path | None, typer.Argument(help="Folder of runs; runs/ when none.", show_default=False)] = None,
 ) -> None:
-    """List the runs in a folder."""
+    """List the runs, searches, sweeps, comparisons and claims in a folder."""
     if out and not out.is_dir():
         raise UserError(f"{out}: no such folder")
-    from mnemo_jax import terminal
+    from mnemo_jax import terminal_list
 
-    terminal.runs(out or Path("runs"))
+    terminal_list.show(out or Path("runs"))
 
 
 @app.command()
 @guarded
 def show(run: Run, json_: Json = False, top: Top = None) -> None:
-    """Print what a run or a search found."""
+    """Print what a run, a search, a sweep or a comparison found."""
+    from mnemo_jax import store, terminal_several
     from mnemo_jax.found import opened
 
-    _shown(opened(run), json_, top)
+    for name, tell in terminal_several.TABLES.items():
+        if (run / name).exists():
+            told = store.read_json(run / name) | {"folder": str(run)}
+            return _print(told) if json_ else tell(told)
+    return _shown(opened(run), json_, top)
 
 
 @app.command()
@@ -510,9 +531,12 @@ def _start_jax(devices: int | None) -> str:
         jax.config.update("jax_compilation_cache_dir", str(home / "mnemo_jax" / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     try:
-        return str(jax.devices()[0].platform)
+        platform = str(jax.devices()[0].platform)
     except RuntimeError as error:
         raise UserError(f"jax finds no device: {str(error).splitlines()[0]}") from error
+    if platform == "cpu" and devices and devices > cores:
+        _warn(f"--devices {devices}: more than this machine's {cores} cores; they take turns, and compile each")
+    return platform
 
 
 def _warn(sentence: str) -> None:

@@ -114,7 +114,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Config:
         UserError: file or override, key and value of the first mistake, and what would be right.
     """
     table = read_toml(path)
-    for override in sorted(overrides, key=lambda text: not text.startswith("starts.kind")):
+    for override in sorted(overrides, key=lambda text: not text.startswith(tuple(CHOICES))):
         _override(table, override)
     return parse(table, str(path), overrides)
 
@@ -126,9 +126,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         UserError: there is no such file, or it is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=_number)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: is a folder; give a TOML file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -169,26 +171,39 @@ def _override(table: dict[str, Any], text: str) -> None:
         if not isinstance(table, dict):
             raise UserError(f"{text!r}: {part!r} is a value, not a table")
     table[parts[-1]] = _value(value.strip())
-    if parts == ["starts", "kind"]:
-        _leave_what_fits(table)
+    if known := CHOICES.get(".".join(parts), lambda _: None)(str(table[parts[-1]])):
+        for other in table.keys() - known:
+            del table[other]  # of another kind of starts, or another optimizer
 
 
-def _leave_what_fits(starts: dict[str, Any]) -> None:
-    """Drop the keys that a file gave for another kind of starts; a kind that does not exist is told later."""
-    if starts["kind"] in KINDS:
-        known = {field.name for field in fields(KINDS[starts["kind"]])}
-        for key in starts.keys() - known:
-            del starts[key]
+def _keys_of_starts(kind: str) -> set[str] | None:
+    """Return the keys of a kind of starts; None for one that does not exist, which is told later."""
+    return {field.name for field in fields(KINDS[kind])} if kind in KINDS else None
+
+
+def _keys_of_optimizer(name: str) -> set[str] | None:
+    """Return the keys of an optimizer, as `_keys_of_starts` does."""
+    from mnemo_jax import optimizers
+
+    return {"name", "noise", *optimizers.arguments(name)} if name in optimizers.factories() else None
+
+
+CHOICES = {"starts.kind": _keys_of_starts, "optimizer.name": _keys_of_optimizer}
+"""Overrides after which only those keys of a file's table stay that fit the new choice."""
 
 
 def _value(text: str) -> Any:
-    """Return an override's value as TOML reads it, a bare word as text; 1e6 stands for a whole number."""
+    """Return an override's value as TOML reads it, a bare word as text."""
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}", parse_float=_number)["value"]
     except tomllib.TOMLDecodeError:
         return text
-    whole = isinstance(value, float) and value.is_integer() and ("e" in text.lower() or "." not in text)
-    return int(value) if whole else value
+
+
+def _number(text: str) -> float | int:
+    """Return the number that TOML takes for a float; 1e6 stands for a whole number."""
+    value = float(text)
+    return int(value) if value.is_integer() and "e" in text.lower() else value
 
 
 BRANCH = re.compile(r"float|int|bool|str|tuple\[.*\]")  # pydantic's names for the branches of a union
@@ -204,11 +219,26 @@ def sentence(error: ValidationError, made: Any = None) -> str:
     path = _path(first["loc"], first["type"] in UNKNOWN)
     key = ".".join(path) or "config"
     if first["type"] in UNKNOWN:
-        return f"{key}: unknown key{did_you_mean(path[-1], _keys(path[:-1], first['loc'], made or schema()))}"
+        known = _keys(path[:-1], first["loc"], made or schema())
+        meant = did_you_mean(path[-1], known)
+        if made is None and len(path) == 1 and not meant.startswith(";") and (inside := _tables_with(key, known)):
+            meant = f"; did you mean {' or '.join(map(repr, inside))}?"
+        return f"{key}: unknown key{meant}"
     if first["type"] == "union_tag_invalid":
         kind = first["input"].get("kind")
         return f"{key}.kind: no kind of starts is called {kind!r}{did_you_mean(str(kind), KINDS)}"
     return f"{key}: {reason(first)}"
+
+
+def _tables_with(key: str, tables: Sequence[str]) -> list[str]:
+    """Return a key at the top of a config as it is called in the tables that it may belong to."""
+    from mnemo_jax import optimizers
+
+    made = schema()
+    found = [table for table in tables if key in _keys([table], ("uniform",), made)]
+    if any(key in optimizers.arguments(name) for name in optimizers.factories()):
+        found.insert(0, "optimizer")
+    return [f"{table}.{key}" for table in found]
 
 
 def _path(loc: tuple[int | str, ...], last_is_key: bool) -> list[str]:

@@ -61,10 +61,10 @@ def run(
         folder = folder_of(plan, out, fresh)
         if (folder / "summary.json").exists():
             return CriticalPoints(folder)
+        judge = prepare(plan, workers, warn).judge
         with store.locked(folder):
             store.sweep(folder)
             begin(plan, folder, workers)
-            judge = prepare(plan, workers, warn).judge
             clock.lap("preparation")
             found = search(judge, seeking, plan.seed, starts)
             clock.lap("search")

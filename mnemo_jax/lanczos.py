@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import jax
@@ -82,6 +83,7 @@ def ritz(loss: Loss, x: Array, args: tuple[Any, ...], start: Array, turn: Turn, 
     Raises:
         UserError: the Hessian is not finite, or matfree is not installed.
     """
+    check_installed()
     tall, diagonal, beside, rest, kept = _tridiagonal(x, args, start, turn, loss=loss, size=size)
     number = int(kept)
     if not number:
@@ -90,6 +92,16 @@ def ritz(loss: Loss, x: Array, args: tuple[Any, ...], start: Array, turn: Turn, 
     values, vectors = scipy.linalg.eigh_tridiagonal(*diagonals)
     left = float(rest) if number == size else 0.0
     return Ritz(values, vectors, np.abs(vectors[-1]) * left, tall, number < size or size == tall.shape[1])
+
+
+def check_installed() -> None:
+    """Refuse to begin where the package that decomposes Hessians is missing.
+
+    Raises:
+        UserError: it is.
+    """
+    if find_spec("matfree") is None:
+        raise UserError("a Hessian's spectrum needs the package matfree; pip install matfree")
 
 
 @partial(jax.jit, static_argnames=("loss", "size"))
@@ -101,10 +113,7 @@ def _tridiagonal(
     Where a product leaves nothing new but rounding, as with few distinct eigenvalues, the vectors after it are not
     orthogonal to those before and mean nothing.
     """
-    try:
-        from matfree import decomp
-    except ImportError as error:
-        raise UserError("a Hessian's spectrum needs the package matfree: pip install 'mnemo_jax[large]'") from error
+    from matfree import decomp
 
     def times(y: Array) -> Array:
         return turn.lower(jax.jvp(lambda z: jax.grad(loss)(z, *args), (x,), (turn.lift(y),))[1])

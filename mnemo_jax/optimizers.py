@@ -181,7 +181,7 @@ def parse(table: Mapping[str, Any]) -> Optimizer:
         raise UserError(f"optimizer.name: no optimizer of optax is called {name!r}{did_you_mean(str(name), known)}")
     if name in REFUSED:
         raise UserError(f"optimizer.name: {name!r} cannot drive a descent: {REFUSED[name]}")
-    allowed = set(inspect.signature(known[name]).parameters)
+    allowed = arguments(name)
     values = {key: _value(f"optimizer.{key}", value) for key, value in rest.items()}
     for key in values:
         if key not in allowed:
@@ -228,6 +228,11 @@ def _noise_value(key: str, value: Any) -> Value:
     return value if whole else float(value)
 
 
+def arguments(name: str) -> set[str]:
+    """Return the names of an optimizer's arguments."""
+    return set(inspect.signature(factories()[name]).parameters)
+
+
 def takes_learning_rate(name: str) -> bool:
     """Whether the optimizer of that name has a ``learning_rate`` that must be given."""
     parameter = inspect.signature(factories()[name]).parameters.get("learning_rate")
@@ -252,7 +257,7 @@ def checked(optimizer: Choice) -> Choice:
     try:
         jax.eval_shape(once, jax.ShapeDtypeStruct((2,), jnp.float32))
     except ImportError as error:
-        raise UserError(f"optimizer: {optimizer.name} needs diffrax; install 'mnemo_jax[flow]'") from error
+        raise UserError(f"optimizer: {optimizer.name} needs the package diffrax; pip install diffrax") from error
     except Exception as error:  # optax raises whatever its arguments lead to
         reason = str(error).strip().split("\n", 1)[0]
         raise UserError(f"optimizer: optax's {optimizer.name} does not take these arguments: {reason}") from error

@@ -122,10 +122,10 @@ def _run(plan: Plan, out: Path, devices: int | None, fresh: bool, report: Report
         if (folder / "summary.json").exists():
             return load(folder)
         drawer(plan.starts, plan.landscape, plan.seed)  # mistakes in the starts come before the folder
+        prepared = prepare(plan, workers, warn)
         with store.locked(folder):
             store.sweep(folder)
             begin(plan, folder, workers)
-            prepared = prepare(plan, workers, warn)
             clock.lap("preparation")
             for part in plan.looks():
                 prepared = prepared._replace(plan=part)

@@ -12,6 +12,7 @@ from mnemo_jax.calculus import Args, Loss, Watch, calls_lapack, loss_of, parts_o
 from mnemo_jax.catalogue import Metric
 from mnemo_jax.descent import Logs, Rules, first_step
 from mnemo_jax.devices import Devices
+from mnemo_jax.errors import UserError
 from mnemo_jax.judge import Judge
 from mnemo_jax.landscape import DENSE, Landscape
 from mnemo_jax.plan import Plan, watch_of
@@ -59,7 +60,11 @@ def devices_for(plan: Plan, number: int | None) -> Devices:
 
 
 def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepared:
-    """Measure the landscape's scales over the first starts and turn the stop rules into numbers."""
+    """Measure the landscape's scales over the first starts and turn the stop rules into numbers.
+
+    Raises:
+        UserError: the loss has no finite gradient in its box.
+    """
     landscape, dtype = plan.landscape, jnp.dtype(plan.precision)
     loss, args = loss_of(landscape, dtype)
     part = part_size(plan, devices)
@@ -70,7 +75,10 @@ def prepare(plan: Plan, devices: Devices, warn: Warn = lambda _: None) -> Prepar
     number = SCALE_STARTS // (FEWER if landscape.dim > DENSE else 1)
     centre = _centre(landscape)
     x = np.asarray(drawer(Uniform(count=number), landscape, plan.seed, part)(0, number))
-    gradient, curvature = typical_norms(x, x[: number // (SCALE_STARTS // HESSIAN_STARTS)], exact_args, loss=exact_loss)
+    few = x[: number // (SCALE_STARTS // HESSIAN_STARTS)]
+    gradient, curvature, sound = typical_norms(x, few, exact_args, loss=exact_loss)
+    if not sound:
+        raise UserError(f"loss: {landscape.name!r} has no finite gradient at any of {number:,} points of its box")
     scales = Scales(jnp.float64(0.5 * np.max(high - low)), gradient, curvature)
     tolerance = _grad_tol(plan, float(gradient), warn)
     below = np.asarray((STALL * np.asarray(gradient)) ** 2, dtype)

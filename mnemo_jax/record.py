@@ -267,10 +267,19 @@ def load(run: str | Path) -> Record:
     except TypeError as error:
         raise UserError(f"{reprlib.repr(run)}: is not the path of a folder") from error
     if not (folder / "provenance.json").exists():
-        raise UserError(f"{folder}: is not the folder of a run")
+        raise UserError(f"{folder}: {_instead(folder)}")
     if (folder / "searches.parquet").exists():
-        raise UserError(f"{folder}: is the record of a search; mnemo show prints it, and CriticalPoints opens it")
+        raise UserError(f"{folder}: is the record of a search, which `mnemo show` prints; in Python use CriticalPoints")
     if not (folder / "summary.json").exists():
         done = len(list((folder / "starts").glob("*.parquet")))
         raise UserError(f"{folder}: is unfinished ({done} blocks are there); run its config again to go on")
     return Record(folder)
+
+
+def _instead(folder: Path) -> str:
+    """Return what a path is that is not the folder of a run."""
+    if folder.is_file():
+        return "is a file; `mnemo run` carries out a config, and prints the folder of its record"
+    if any((folder / name).exists() for name in ("sweep.json", "compare.json")):
+        return "is a folder of several runs; `mnemo show` and `mnemo figures` tell of them together"
+    return "is not the folder of a run"

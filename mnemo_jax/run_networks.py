@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from mnemo_jax import store
+from mnemo_jax import lanczos, store
 from mnemo_jax.anew import plan_of
 from mnemo_jax.devices import Devices
 from mnemo_jax.record import Record
@@ -39,8 +39,9 @@ def networks_of(
         report: called with what is done next.
 
     Raises:
-        UserError: the run's loss is no network's or was made in Python, or it kept no end points.
+        UserError: the run's loss is no network's or was made in Python, it kept no end points, or matfree is missing.
     """
+    lanczos.check_installed()
     with jax.enable_x64(True), Devices(1) as devices:
         plan = plan_of(record, devices, "apply the functions of mnemo_jax.networks to its ends yourself")
         ends, paths = ends_of(record, plan, starts), _paths(record)

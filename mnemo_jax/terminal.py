@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from mnemo_jax import store
-from mnemo_jax.errors import UserError
 from mnemo_jax.pipeline import Progress as Done
 from mnemo_jax.record import Record
 from mnemo_jax.tables import KINDS, tidy, word
@@ -135,19 +131,28 @@ def _elsewhere(record: Record) -> str:
 
 ADVICE = {
     "non_finite": "Most descents met a loss or gradient that is no number: look at the loss over the whole box, or "
-    "take a smaller learning rate; `mnemo point RECORD 0` shows one.",
+    "take a smaller learning rate; `mnemo point {record} 0` shows one.",
     "escaped": "Most descents escaped: the loss falls without end there, or the learning rate is too large for its "
-    "curvature; `mnemo point RECORD 0` shows one.",
+    "curvature; `mnemo point {record} 0` shows one.",
     "out_of_steps": "Most descents ran out of steps: raise stop.max_steps or the learning rate, or lower the demand of "
     "stop.grad_tol.",
 }
+
+
+KINKED = (
+    "The loss has kinks: near them gradients do not become small, and descents jump to and fro however many steps they "
+    "have; a smaller learning rate makes the jumps smaller."
+)
 
 
 def notes(record: Record) -> list[str]:
     """Return what else a reader must know, a sentence each."""
     summary, unseen = record.summary, record.summary["unseen"]
     judged = bool(record.config["record"]["catalogue"])
-    lines = [advice for name, advice in ADVICE.items() if summary["outcomes"].get(name, 0) > MOST * summary["starts"]]
+    often = [name for name in ADVICE if summary["outcomes"].get(name, 0) > MOST * summary["starts"]]
+    lines = [ADVICE[name].format(record=record.path) for name in often]
+    if "out_of_steps" in often and judged and np.any(record.catalogue.kind == Kind.KINK):
+        lines.append(KINKED)
     most = record.config["starts"].get("count", 0)
     if summary["starts"] < most:
         lines.append(f"Ended after {summary['starts']:,} of at most {most:,} starts, as sure as `until` asks.")
@@ -155,9 +160,11 @@ def notes(record: Record) -> list[str]:
         lines.append(f"Unseen points: no estimate, since {unseen['reason']}.")
     elif unseen["mass"] is not None and record.shares.count.sum():
         low, high = unseen["interval"]
+        chance = f"{percent(unseen['mass'])} % ({percent(low)} to {percent(high)} %)"
+        chance = chance if unseen["mass"] else f"at most {percent(high)} % (95 % confidence)"
         lines.append(
-            f"Unseen points: the next start reaches a new one with probability {percent(unseen['mass'])} % "
-            f"({percent(low)} to {percent(high)} %); at least {unseen['minima_estimate']:,.0f} minima can be reached."
+            f"Unseen points: the next start reaches a new one with probability {chance}; "
+            f"at least {unseen['minima_estimate']:,.0f} minima can be reached."
         )
     if summary["unlabelled"] and judged:
         lines.append(f"{summary['unlabelled']:,} descents stopped where the polish found no critical point nearby.")
@@ -294,7 +301,8 @@ def _stalls(stalls: Mapping[str, Any]) -> Table:
 def coordinates(x: Any) -> str:
     """Return a point's first coordinates, and how many there are where that is not all."""
     shown = WIDE if out.width > NARROW else WIDE // 2
-    return ", ".join(f"{tidy(v):.6g}" for v in x[:shown]) + (f", … ({len(x)})" if len(x) > shown else "")
+    first = ["not finite" if value is None else f"{tidy(value):.6g}" for value in x[:shown]]
+    return ", ".join(first) + (f", … ({len(x)})" if len(x) > shown else "")
 
 
 def percent(share: float) -> str:
@@ -310,46 +318,6 @@ def seconds(spent: Mapping[str, float]) -> str:
     """Return the time spent in all and, in brackets, by stage."""
     parts = [f"{stage} {time:.2f} s" for stage, time in spent.items() if stage != "total" and time >= 0.005]
     return f"{spent.get('total', 0.0):.2f} s ({', '.join(parts)})"
-
-
-def runs(folder: Path) -> None:
-    """Print the runs in a folder."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name, justify in (("run", "left"), ("starts", "right"), ("points", "right"), ("state", "left")):
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name != "run")  # type: ignore[arg-type]
-    found = sorted(path.parent for path in folder.glob("*/provenance.json"))
-    for path in found:
-        table.add_row(str(path), *_state(path))
-    out.print(table if found else f"No runs in {folder}.")
-
-
-def _state(run: Path) -> tuple[str, str, str]:
-    """Return the starts done, the points found and the state of a run, in words."""
-    try:
-        if store.newer_schema(run) is not None:
-            return "", "", "needs a newer mnemo_jax"
-        if (run / "summary.json").exists():
-            summary = store.read_json(run / "summary.json")
-            if "searches" in summary:
-                return f"{summary['searches']:,}", f"{summary['catalogue_size']:,}", "a search, done"
-            return f"{summary['starts']:,}", f"{summary['catalogue_size']:,}", "done"
-        done = sum(store.rows(block) or 0 for block in (run / "starts").glob("*.parquet"))
-        total = _total(store.read_json(run / "config.json")["starts"])
-        return f"{done:,}", "", f"unfinished, {100 * done // total} %" if total else "unfinished"
-    except UserError:
-        return "", "", "damaged"
-
-
-def _total(starts: Mapping[str, Any]) -> int | None:
-    """Return the number of starts that a resolved config asks for; that of a file of points is not written there."""
-    match starts:
-        case {"count": int(count)}:
-            return count
-        case {"shape": list(shape)}:
-            return math.prod(shape)
-        case {"x": list(x)}:
-            return len(x)
-    return None
 
 
 def arrow(answer: pa.Table) -> None:
@@ -379,7 +347,8 @@ def path(told: Mapping[str, Any]) -> None:
     for name in ("step", "loss", "gradient norm", "x"):
         table.add_column(name, justify="left" if name == "x" else "right")
     for row in told["path"]:
-        table.add_row(f"{row['step']:,}", f"{row['loss']:.10g}", f"{row['gradient']:.3e}", coordinates(row["x"]))
+        numbers = _number(row["loss"], ".10g"), _number(row["gradient"], ".3e")
+        table.add_row(f"{row['step']:,}", *numbers, coordinates(row["x"]))
     out.print(table)
     end = told["end"]
     if end is None:
@@ -389,6 +358,11 @@ def path(told: Mapping[str, Any]) -> None:
         out.print(f"Ends at {label}{end['kind']} of index {end['index']}, loss {end['loss']:.10g}")
     if told["differs"]:
         out.print(f"The run says otherwise for this start: {told['differs']}.")
+
+
+def _number(value: float | None, spec: str) -> str:
+    """Return a number in words; strict JSON has none for what is not finite."""
+    return "not finite" if value is None else format(value, spec)
 
 
 def losses(rows: Sequence[Mapping[str, Any]]) -> None:

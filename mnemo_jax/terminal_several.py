@@ -157,3 +157,7 @@ def _table(title: str, columns: Sequence[str], left: int) -> Table:
             name.replace("_", " ") if "." not in name else name, justify="left" if number < left else "right"
         )
     return table
+
+
+TABLES = {"sweep.json": sweep, "compare.json": compare}
+"""What prints the table of several runs, by the file in their folder that holds it."""

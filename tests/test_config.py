@@ -326,8 +326,46 @@ def test_files_that_are_no_configs(tmp_path, data, words):
 
 
 def test_a_folder_is_no_config(tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="is a folder"):
         config.read(tmp_path)
+
+
+def test_whole_numbers_with_exponents(tmp_path):
+    (tmp_path / "run.toml").write_text('name = "r"\n[loss]\nname = "power"\n[starts]\ncount = 1.5e3\n')
+    assert config.read(tmp_path / "run.toml").starts.count == 1500
+    with pytest.raises(UserError, match=r"starts\.count: input should be a valid integer"):
+        config.read(tmp_path / "run.toml", ["starts.count=100.0"])
+
+
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("learning_rate=1", "'optimizer.learning_rate' or 'loss.learning_rate'"),
+        ("momentum=1", "'optimizer.momentum'"),
+        ("grad_tol=1", "'stop.grad_tol'"),
+        ("staps.count=1", "'starts'"),
+    ],
+)
+def test_keys_without_their_table(tmp_path, override, meant):
+    (tmp_path / "run.toml").write_text('name = "r"\n[loss]\nname = "power"\n[starts]\ncount = 10\n')
+    with pytest.raises(UserError, match=f"unknown key; did you mean {meant}"):
+        config.read(tmp_path / "run.toml", [override])
+
+
+def test_another_optimizer_keeps_what_fits(tmp_path):
+    text = '[optimizer]\nname = "adam"\nlearning_rate = 0.1\nb1 = 0.8\n'
+    (tmp_path / "run.toml").write_text(f'name = "r"\n[loss]\nname = "power"\n[starts]\ncount = 10\n{text}')
+
+    def told(*overrides):
+        return dict(config.read(tmp_path / "run.toml", overrides).optimizer)
+
+    assert told("optimizer.momentum=0.9", "optimizer.name=sgd") == {
+        "name": "sgd",
+        "learning_rate": 0.1,
+        "momentum": 0.9,
+    }
+    assert told("optimizer.name=adamw") == {"name": "adamw", "learning_rate": 0.1, "b1": 0.8}
+    assert told("optimizer.name=admw")["b1"] == 0.8  # no such optimizer: told when it is made
 
 
 TABLES = [(), ("loss",), ("stop",), ("tile",), ("record",), ("optimizer",), ("optimizer", "learning_rate")]
@@ -595,6 +633,7 @@ FUNCTIONS = {
     "raises": ("raise ValueError('out of luck\\nand time')", "fails: ValueError: out of luck"),
     "typo": ("return jnp.summ(x)", "fails: AttributeError"),
     "shape": ("return jnp.sum(x @ jnp.ones(3))", "fails: TypeError"),
+    "beyond": ("return x[0] * x[2]", "index 2 out of bounds for axis 0 with size 2; a point has shape (2,)"),
 }
 
 

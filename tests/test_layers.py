@@ -34,6 +34,7 @@ LAYERS = (
     {"audit"},
     {"plan"},
     {"config", "store", "journal"},
+    {"newest"},
     {"judge", "provenance"},
     {"prepare"},
     {"followed"},
@@ -53,6 +54,7 @@ LAYERS = (
     {"figures", "terminal_training"},
     {"terminal"},
     {
+        "terminal_list",
         "terminal_search",
         "terminal_several",
         "terminal_stalls",

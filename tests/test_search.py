@@ -45,7 +45,7 @@ def space(landscape):
     loss, args = loss_of(landscape, jnp.float64)
     low, high = np.asarray(landscape.lower), np.asarray(landscape.upper)
     x = np.random.default_rng(0).uniform(low, high, (256, landscape.dim))
-    norms = typical_norms(x, x[:32], args, loss=loss)
+    *norms, _ = typical_norms(x, x[:32], args, loss=loss)
     return loss, args, Scales(jnp.float64(0.5 * np.max(high - low)), *norms)
 
 

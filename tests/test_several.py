@@ -272,6 +272,19 @@ def test_commands_print_tables_and_strict_json(folder, swept, compared, monkeypa
         assert json.loads(asked.stdout) == (swept if words[0] == "sweep" else compared)
 
 
+def test_sweeps_and_comparisons_are_shown_again(folder, swept, compared):
+    for told in (swept, compared):
+        run = told["folder"]
+        done = CliRunner().invoke(app, ["show", run, "--json"])
+        assert json.loads(done.stdout) == told
+        assert told["name"] in CliRunner().invoke(app, ["show", run]).stdout.splitlines()[0]
+        refused = CliRunner().invoke(app, ["stalls", run])
+        assert (refused.exit_code, refused.stderr) == (
+            2,
+            f"mnemo: {run}: is a folder of several runs; `mnemo show` and `mnemo figures` tell of them together\n",
+        )
+
+
 def test_figures_are_drawn(folder, swept, compared):
     for told, names in ((swept, {"shares"}), (compared, {"costs", "maps"})):
         done = CliRunner().invoke(app, ["figures", told["folder"]])

@@ -344,3 +344,16 @@ def test_starts_that_need_not_treat_members_alike_are_not_tested(tmp_path):
     plain = survey("double_well", starts=100, out=tmp_path)
     assert "balance" not in plain.summary
     assert not (plain.path / "members").exists()
+
+
+def test_a_loss_that_is_no_number_anywhere_is_refused_and_leaves_nothing(tmp_path):
+    nowhere = mnemo.Landscape(
+        loss=lambda x: jnp.sum(x) * jnp.nan, dim=2, lower=(-1.0, -1.0), upper=(1.0, 1.0), name="no"
+    )
+    for find in (mnemo.survey, mnemo.find_critical_points):
+        kwargs = {"learning_rate": 0.1, "devices": 1} if find is mnemo.survey else {}
+        with pytest.raises(
+            mnemo.UserError, match="loss: 'no' has no finite gradient at any of 4,096 points of its box"
+        ):
+            find(nowhere, out=tmp_path, **kwargs)
+    assert list(tmp_path.iterdir()) == []

@@ -1,15 +1,12 @@
 """What a person reads in the terminal: right words for every kind of point, and tables that fit."""
 
-import json
-import math
-import shutil
-
+import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pytest
 
 import mnemo_jax as mnemo
-from mnemo_jax import losses, store, terminal
+from mnemo_jax import losses, terminal
 
 
 @pytest.fixture(scope="module")
@@ -31,59 +28,6 @@ def himmelblau(survey):
 @pytest.fixture
 def narrow(monkeypatch):
     monkeypatch.setattr(terminal.out, "width", 80)
-
-
-# Runs.
-
-
-def unfinished(record, folder):
-    copy = shutil.copytree(record.path, folder / "run")
-    (copy / "summary.json").unlink()
-    return copy
-
-
-def listed(folder, capsys):
-    terminal.runs(folder)
-    return capsys.readouterr().out
-
-
-def test_runs_are_listed_with_their_states(himmelblau, tmp_path, capsys):
-    shutil.copytree(himmelblau.path, tmp_path / "run")
-    size = str(len(himmelblau.catalogue.x))
-    assert listed(tmp_path, capsys).split()[-4:] == [str(tmp_path / "run"), "3,000", size, "done"]
-
-
-@pytest.mark.parametrize(("size", "done", "percent"), [(None, "3,000", 100), (300, "1,976", 65), (0, "1,976", 65)])
-def test_a_damaged_block_counts_as_not_done(himmelblau, tmp_path, capsys, size, done, percent):
-    block = unfinished(himmelblau, tmp_path) / "starts" / "000001.parquet"
-    if size is not None:
-        block.write_bytes(block.read_bytes()[:size])
-    assert f"{done}          unfinished, {percent} %" in listed(tmp_path, capsys)
-
-
-@pytest.mark.parametrize("starts", [mnemo.Grid(shape=(9, 5)), mnemo.Sobol(count=64), np.zeros((7, 2))], ids=str)
-def test_the_part_done_of_every_kind_of_starts(survey, tmp_path, capsys, starts):
-    folder = unfinished(survey("himmelblau", starts=starts, recording=mnemo.Recording(block=4)), tmp_path)
-    (folder / "starts" / "000000.parquet").unlink()
-    total = 7 if isinstance(starts, np.ndarray) else getattr(starts, "count", 45)
-    assert f"unfinished, {math.floor(100 * (total - 4) / total)} %" in listed(tmp_path, capsys)
-
-
-def test_a_file_of_points_does_not_say_how_many(survey, tmp_path, capsys):
-    np.save(tmp_path / "p.npy", np.zeros((7, 2)))
-    unfinished(survey("himmelblau", starts=mnemo.Points(path=str(tmp_path / "p.npy"))), tmp_path)
-    assert listed(tmp_path, capsys).split()[-2:] == ["7", "unfinished"]
-
-
-def test_newer_and_damaged_records_hide_no_others(himmelblau, tmp_path, capsys):
-    for name in ("damaged", "newer", "whole"):
-        shutil.copytree(himmelblau.path, tmp_path / name)
-    (tmp_path / "damaged" / "summary.json").write_text("{")
-    path = tmp_path / "newer" / "provenance.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": store.SCHEMA + 1}))
-    states = [line.split(maxsplit=1)[1].strip() for line in listed(tmp_path, capsys).splitlines()[1:]]
-    assert [state.split()[-1] for state in states] == ["damaged", "mnemo_jax", "done"]
-    assert states[1] == "needs a newer mnemo_jax"
 
 
 # One sentence.
@@ -151,6 +95,28 @@ def test_a_pipe_has_every_column(himmelblau, capsys):
     told = capsys.readouterr().out
     assert "smallest eigenvalue" in told
     assert "A wider terminal" not in told
+
+
+def test_numbers_that_are_not_finite_are_said(out, survey, capsys):
+    cut = mnemo.Landscape(loss=lambda x: jnp.sum(jnp.log(x) ** 2), dim=1, lower=(-3.0,), upper=(2.0,), name="cut")
+    record = survey(cut, learning_rate=0.01, starts=np.array([[-1.0], [-2.0], [1.5]]))
+    terminal.show(record)
+    assert f"`mnemo point {record.path} 0` shows one." in capsys.readouterr().out
+    told = {"start": 0, "outcome": "non_finite", "steps": 1, "end": None, "differs": None}
+    rows = [{"step": 0, "loss": None, "gradient": 1.0, "x": [1.0, None]}]
+    terminal.path(told | {"path": rows})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "start 0: non finite after 1 steps"
+    assert lines[2].split() == ["0", "not", "finite", "1.000e+00", "1,", "not", "finite"]
+
+
+def test_kinks_are_no_matter_of_steps(survey, capsys):
+    kinked = mnemo.Landscape(
+        loss=lambda x: jnp.abs(x[0]) + x[1] ** 2, dim=2, lower=(-1.0, -1.0), upper=(1.0, 1.0), name="kinked"
+    )
+    stop = mnemo.Stop(max_steps=300)
+    terminal.show(survey(kinked, optimizer="adam", learning_rate=0.05, starts=64, stop=stop))
+    assert terminal.KINKED in capsys.readouterr().out
 
 
 def test_answers_too_wide_are_a_column_a_line(narrow, capsys):

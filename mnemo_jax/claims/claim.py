@@ -241,9 +241,11 @@ def _order(claim: Claim) -> tuple[str, int, str]:
 
 
 def _parsed(kind: Any, path: Path) -> Any:
-    words = json.dumps(read_toml(path), default=str)
+    table = read_toml(path)
+    if table.keys() >= {"loss", "starts"}:
+        raise UserError(f"{path}: is the config of a run, not a claim; `mnemo run` carries it out")
     try:
-        return TypeAdapter(kind).validate_json(words, strict=True)
+        return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
         raise UserError(f"{path}: {_said(sentence(error, {'$defs': {}} | TypeAdapter(kind).json_schema()))}") from error
 

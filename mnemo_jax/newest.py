@@ -1,0 +1,26 @@
+"""Which record a path stands for: the folder itself, or the newest of those whose names it begins."""
+
+import re
+from pathlib import Path
+
+from mnemo_jax import journal
+
+RUNS = Path("runs")  # where records are written and looked for unless told otherwise
+
+
+def candidates(path: Path) -> list[Path]:
+    """Return the folders ``PATH-HASH`` that ``path`` may stand for where it does not exist, the newest first.
+
+    A mere name is looked for in `RUNS` too.
+    """
+    name = re.compile(rf"{re.escape(path.name)}-[0-9a-f]{{8}}(-[0-9]+)?")
+    found: list[Path] = []
+    for folder in (path.parent, RUNS) if path.parent == Path() else (path.parent,):
+        found = found or [one for one in folder.glob("*") if one.is_dir() and name.fullmatch(one.name)]
+    return sorted(found, key=_changed, reverse=True)
+
+
+def _changed(folder: Path) -> float:
+    """Return when a record was last written to, in seconds; figures and pages of it do not count."""
+    own = folder / journal.NAME
+    return (own if own.exists() else folder).stat().st_mtime
