@@ -434,7 +434,7 @@ def query(
         str, typer.Argument(help="SQL over views such as starts, catalogue and searches.", show_default=False)
     ],
     runs: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of runs and searches; all in runs/ when none.")
+        list[Path] | None, typer.Argument(help="Folders of runs and searches, or names; all in runs/ when none.")
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -446,7 +446,7 @@ def query(
     from mnemo_jax.query import ask
     from mnemo_jax.store import strict
 
-    answer = ask(sql, runs)
+    answer = ask(sql, [_newest(run) for run in runs or []])
     if json_:
         _print(strict(answer.to_pylist()))
     else:
@@ -487,12 +487,21 @@ def tune(config: Config, overrides: Overrides = None, devices: Devices = None) -
 
 @app.command()
 @guarded
-def losses(json_: Json = False) -> None:
+def losses(
+    name: Annotated[str | None, typer.Argument(help="One of them; all when none.", show_default=False)] = None,
+    json_: Json = False,
+) -> None:
     """List the built-in losses. Each with formula, arguments, box and learning rate."""
     from mnemo_jax import terminal
     from mnemo_jax.losses import table
 
-    _print(table()) if json_ else terminal.losses(table())
+    rows = {row["name"]: row for row in table()}
+    if name is None:
+        _print([*rows.values()]) if json_ else terminal.losses([*rows.values()])
+    elif name in rows:
+        _print(rows[name]) if json_ else terminal.one_loss(rows[name])
+    else:
+        raise UserError(f"no built-in loss is called {name!r}{did_you_mean(name, rows)}")
 
 
 @app.command()

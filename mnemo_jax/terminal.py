@@ -24,6 +24,7 @@ MOST = 0.5  # of the starts, above which an outcome that says nothing of minima 
 WIDE = 6  # coordinates shown, half as many in a narrow terminal
 DOUBT = 1e-3  # chance below which an imbalance among members of an orbit is told to be none
 NARROW = 100  # columns of a terminal
+SHORT = 32  # letters of a box
 SPARE = ("smallest eigenvalue", "steps")  # columns of the table of points that a narrow terminal does without
 
 # Into a file or a pipe tables keep their natural width.
@@ -175,7 +176,10 @@ def notes(record: Record) -> list[str]:
     outside = int((~record.inside_box & (record.shares.count > 0)).sum())
     if outside:
         lines.append(f"{outside:,} of the points that starts reached lie outside the box.")
-    families = [p["family"] for p in record.points(ROWS)]
+    points = record.points(ROWS)
+    if any(p["kind"] == "saddle" and not p["index"] and len(p["x"]) > 1 for p in points):
+        lines.append("A saddle of index 0 is one by higher derivatives: they go down along its null space.")
+    families = [p["family"] for p in points]
     if "joined" in families:
         lines.append("A flat family is one row: its points are joined by a walk along the null space.")
     if "not_separated" in families:
@@ -207,13 +211,14 @@ def _points(record: Record, top: int) -> Table:
 def _cells(p: Mapping[str, Any], dust: float) -> tuple[str, ...]:
     """Return a point's row of the table of points, in which losses below ``dust`` are zero."""
     low, high = p["interval"]
+    lowest = 0.0 if p["nullity"] and not p["index"] else p["eigenvalues"][0]  # what counts as zero is rounding
     return (
         str(p["label"]),
         coordinates(p["x"]),
         f"{tidy(p['loss'], dust):.8g}",
         word(KINDS.index(p["kind"]), len(p["x"])) + (f", nullity {p['nullity']}" if p["nullity"] else ""),
         "" if p["kind"] == "kink" else str(p["index"]),
-        f"{p['eigenvalues'][0]:.5g}" if p["kind"] != "kink" else "",
+        f"{lowest:.5g}" if p["kind"] != "kink" else "",
         f"{percent(p['share'])} %",
         f"{percent(low)} – {percent(high)} %" if low == low else "",
         f"{p['median_steps']:,}" if p["median_steps"] >= 0 else "",
@@ -367,21 +372,32 @@ def _number(value: float | None, spec: str) -> str:
 
 def losses(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the built-in losses."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("name", "formula", "arguments", "box", "learning rate"):
-        table.add_column(name, overflow="fold", no_wrap=name == "name")
-    for row in rows:
-        rate = "" if row["learning_rate"] is None else f"{row['learning_rate']:g}"
-        table.add_row(*(row[key] for key in ("name", "formula", "arguments", "box")), rate)
-    out.print(table)
+    names = ["name", "formula", "arguments", "box", "learning rate"]
+    told = [row | {"box": _short(row["box"]), "learning rate": _rate(row)} for row in rows]
+    out.print(fitted("", told, names, ("box", "arguments"), names, folding="formula"))
+
+
+def one_loss(row: Mapping[str, Any]) -> None:
+    """Print what is known of one built-in loss."""
+    facts({key.replace("_", " "): value for key, value in row.items()} | {"learning rate": _rate(row)})
+
+
+def _rate(row: Mapping[str, Any]) -> str:
+    """Return a built-in loss's learning rate, empty for none."""
+    return "" if row["learning_rate"] is None else f"{row['learning_rate']:.4g}"
+
+
+def _short(text: str) -> str:
+    """Return a text's beginning, for tables."""
+    return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
 
 
 def tuned(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print measured tile settings, the fastest first, and that one as TOML."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    names = list(rows[0])
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
+    short = {"million_steps_per_second": "M steps/s", "lane_efficiency": "useful"}
+    for name in rows[0]:
+        table.add_column(short.get(name, name), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*(f"{value:,.4g}" if isinstance(value, float) else str(value) for value in row.values()))
     err.print(table)

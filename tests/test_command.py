@@ -140,6 +140,9 @@ def test_a_point_is_followed_again_in_another_process(place, told):
 
 def test_other_commands(place, here):
     assert "double_well" in here("losses").stdout
+    assert max(map(len, here("losses").stdout.splitlines())) < 400
+    assert "[-3, 3]" in here("losses", "double_well").stdout
+    assert "did you mean 'double_well'?" in here("losses", "doublewell", code=2).stderr
     rates = {row["name"]: row["learning_rate"] for row in json.loads(here("losses", "--json").stdout)}
     assert rates["double_well"] == 0.01
     assert all(rate is None or rate > 0 for rate in rates.values())

@@ -39,5 +39,7 @@ def rows(workload: Workload, number: int) -> Iterator[Row]:
     yield Row("engine only", on, alone, "starts/s")
     yield Row("mnemo run, record written", on, whole, "starts/s", written)
     yield Row("mnemo run against engine only", on, whole / alone, "", ratio)
+    begun = finished.stages.get("import", 0.0) + finished.stages.get("compile", 0.0)
+    yield Row("past imports and compiling", on, number / (finished.seconds - begun) / alone, "")
     for stage, seconds in finished.stages.items():
         yield Row(f"mnemo run: {stage}", on, seconds, "s")
