@@ -59,7 +59,7 @@ Devices = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Top = Annotated[
     int | None,
-    typer.Option(help="Most rows listed, those with most starts: 20, or 1000 with --json.", min=0, show_default=False),
+    typer.Option(help="Most rows listed: 20, or 1000 with --json.", min=0, show_default=False),
 ]
 Fresh = Annotated[bool, typer.Option(help="Begin a new record where one exists.")]
 
@@ -76,8 +76,13 @@ def _newest(path: Path) -> Path:
     return found[0] if found else path
 
 
+def _newest_of_each(paths: list[Path] | None) -> list[Path]:
+    return [_newest(path) for path in paths or ()]
+
+
 FOLDER = "Folder of a run, or the name it begins with for the newest such run."
 Run = Annotated[Path, typer.Argument(help=FOLDER, show_default=False, callback=_newest)]
+Runs = Annotated[list[Path], typer.Argument(help=FOLDER, show_default=False, callback=_newest_of_each)]
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -340,24 +345,25 @@ def stalls(
 
 @app.command()
 @guarded
-def figures(run: Run) -> None:
-    """Draw the figures of a run, a search, a sweep or a comparison into its folder, as SVG and PNG."""
+def figures(runs: Runs) -> None:
+    """Draw the figures of runs, searches, sweeps or comparisons into their folders, as SVG and PNG."""
     from mnemo_jax.figures import draw, draw_search, draw_several
     from mnemo_jax.found import opened
     from mnemo_jax.record import Record
 
-    paths = draw_several(run)
-    if paths is None:
-        record = opened(run)
-        paths = draw(record) if isinstance(record, Record) else draw_search(record)
-    for path in paths:
-        typer.echo(str(path))
+    for run in runs:
+        paths = draw_several(run)
+        if paths is None:
+            record = opened(run)
+            paths = draw(record) if isinstance(record, Record) else draw_search(record)
+        for path in paths:
+            typer.echo(str(path))
 
 
 @app.command()
 @guarded
 def report(
-    run: Run,
+    runs: Runs,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write; report.html in the record's folder when none.", show_default=False),
@@ -366,7 +372,10 @@ def report(
     """Write the page of a run or a search, one HTML file to publish that refers to nothing outside itself."""
     from mnemo_jax.report import report as write_page
 
-    typer.echo(str(write_page(run, out)))
+    if out and len(runs) > 1:
+        raise UserError(f"--out {out}: is one file, and there are {len(runs)} records")
+    for run in runs:
+        typer.echo(str(write_page(run, out)))
 
 
 @app.command()
@@ -434,7 +443,10 @@ def query(
         str, typer.Argument(help="SQL over views such as starts, catalogue and searches.", show_default=False)
     ],
     runs: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of runs and searches, or names; all in runs/ when none.")
+        list[Path] | None,
+        typer.Argument(
+            help="Folders of runs and searches, or names; all in runs/ when none.", callback=_newest_of_each
+        ),
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -446,7 +458,7 @@ def query(
     from mnemo_jax.query import ask
     from mnemo_jax.store import strict
 
-    answer = ask(sql, [_newest(run) for run in runs or []])
+    answer = ask(sql, runs)
     if json_:
         _print(strict(answer.to_pylist()))
     else:
