@@ -370,7 +370,7 @@ def _number(value: float | None, spec: str) -> str:
     return "not finite" if value is None else format(value, spec)
 
 
-def losses(rows: Sequence[Mapping[str, Any]]) -> None:
+def losses(rows: Sequence[dict[str, Any]]) -> None:
     """Print the built-in losses."""
     names = ["name", "formula", "arguments", "box", "learning rate"]
     told = [row | {"box": _short(row["box"]), "learning rate": _rate(row)} for row in rows]

@@ -212,6 +212,10 @@ def test_figures(cloud, out):
     np.testing.assert_allclose(law.get_ydata().sum() * np.diff(law.get_xdata())[0], 1, atol=5e-3)
     bars = figure.axes[0].patches[0].get_data()
     np.testing.assert_allclose(bars.values @ np.diff(bars.edges), 1, atol=5e-3)
+    measured, by_law = (line for line in figure.axes[0].lines if line.get_gid() == "mean")
+    assert measured.get_ydata().tolist() == by_law.get_ydata().tolist()  # they may coincide: one is dashed
+    assert (measured.is_dashed(), by_law.is_dashed()) == (False, True)
+    assert "the law's dashed" in figure.get_supxlabel().replace("\n", " ")
 
 
 def test_no_figure_without_escapes_nor_of_other_runs(leave, out):

@@ -1,5 +1,6 @@
 """Figures: which apply to a record, what they show and where, and that equal records give equal files."""
 
+import shutil
 from dataclasses import replace
 
 import matplotlib.image
@@ -10,8 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 import mnemo_jax as mnemo
-from mnemo_jax import losses
-from mnemo_jax.dwells import analyse_stalls
+from mnemo_jax import losses, store
+from mnemo_jax.dwells import Dwells, analyse_stalls
 from mnemo_jax.figures import (
     FIGURES,
     basins,
@@ -172,6 +173,17 @@ def test_critical_points_lie_where_they_are_and_look_like_their_kind(which, requ
     at = np.stack([table.x[:, 0], table.loss], axis=1) if which == "line" else table.x
     assert [text.get_text() for text in beside] == [str(row) for row in range(len(table.x))]
     np.testing.assert_array_equal([text.xy for text in beside], at)
+
+
+@pytest.mark.parametrize(("which", "name"), [("line", "curve"), ("saddle", "ways")])
+def test_kinds_are_in_ink_where_colours_are_labels(which, name, request):
+    axes = FIGURES[name](request.getfixturevalue(which)).axes[0]
+    kinds = [c for c in axes.collections if str(c.get_gid()).startswith("critical points: ")]
+    assert kinds
+    assert {tuple(face[:3]) for c in kinds for face in c.get_facecolor()} == {to_rgb(style.INK)}
+    words_of_kinds = {*style.KIND_PLURALS, *style.KIND_PLURALS.values()}
+    named = [h for h in axes.get_legend().legend_handles if h.get_label().split(" ")[-1] in words_of_kinds]
+    assert [handle.get_markerfacecolor() for handle in named] == [style.INK] * len(kinds)
 
 
 def test_every_kind_has_its_own_marker_and_colour(square):
@@ -416,14 +428,26 @@ def test_too_few_stalls_are_not_drawn(saddle, monkeypatch):
 def test_stalls_say_which_of_them_are_drawn(saddle, monkeypatch):
     overall = analyse_stalls(saddle).overall._replace(stalls=600, censored={"out_of_steps": 15, "converged": 5})
     monkeypatch.setattr(saddle, "summary", saddle.summary | {"stalls": {"total": 700}})
-    told = stalls._note(saddle, overall, 1, False)
+    (place,) = analyse_stalls(saddle).places
+    every = Dwells((), overall._replace(stalls=place.stalls + 1), [place], 1, analyse_stalls(saddle).finals)
+    told = stalls._note(saddle, overall, stalls.rest_told(every, [place]), False)
     assert told.startswith(
         "600 stalls stored, the first few of each start, of 700 in all, 20 of them (crosses) not over"
     )
     assert " 1 at a rarer place has no line of its own. " in told
     assert "law" not in told
-    told = stalls._note(saddle, overall._replace(stalls=700, censored={}), 2, True)
+    rest = stalls.rest_told(every._replace(overall=overall._replace(stalls=place.stalls + 2)), [place])
+    told = stalls._note(saddle, overall._replace(stalls=700, censored={}), rest, True)
     assert told.startswith("700 stalls. 2 at rarer places have no lines of their own. Right:")
+    assert told.endswith(f" nothing is fitted. {words.starts(saddle)}.")
+    assert stalls.rest_told(every._replace(overall=place), [place]) == ""
+
+
+def test_stalls_at_rare_places_alone_are_not_said_to_lie_at_rarer_ones(saddle):
+    told = analyse_stalls(saddle)
+    place = told.places[0]._replace(stalls=stalls.ENOUGH - 1)
+    every = told._replace(overall=told.overall._replace(stalls=37), places=[place] * 7, further=20)
+    assert stalls.rest_told(every, []) == "They were at 27 places, none with 5 stalls or more: one line for all."
 
 
 def test_arrows_lead_to_the_minimum_on_their_side(saddle):
@@ -440,7 +464,7 @@ def test_arrows_lead_to_the_minimum_on_their_side(saddle):
     colour = colours.palette(saddle)
     assert [patch.get_facecolor()[:3] for patch in drawn] == [tuple(colour[arrow.end]) for arrow in arrows]
     shares = [text.get_text() for text in axes.texts if text.get_gid() == "share"]
-    assert shares == [f"{100 * side.share:.0f}" for side in place.sides]
+    assert shares == [f"{100 * side.share:.0f} %" for side in place.sides]
     labels = [text.get_text() for text in axes.texts if text.get_gid() == "label"]
     assert labels == [str(row) for row in sorted([place.label, 0, 1])]
 
@@ -528,6 +552,18 @@ def test_points_given_have_shares_without_intervals(out):
     assert "no intervals" in figure.get_supxlabel()
 
 
+def test_numbers_of_minima_at_a_level_are_explained(line, saddle):
+    assert "×" not in note(FIGURES["levels"](line))
+    several = mnemo.load(line.path)
+    table = line.catalogue
+    rows = np.concatenate([np.flatnonzero(table.kind == Kind.MINIMUM)[:1], np.arange(len(table.x))])  # the first twice
+    several.__dict__["catalogue"] = type(table)(*(column[rows] for column in table))
+    several.__dict__["shares"] = type(line.shares)(*(column[rows] for column in line.shares))
+    figure = FIGURES["levels"](several)
+    assert "×2" in [text.get_text() for text in figure.axes[0].texts]
+    assert "×2: two minima at that level" in note(figure)
+
+
 def test_levels_add_up_minima_and_shares(square, line):
     one = levels.levels_of(square)
     assert one.minima.tolist() == [4]
@@ -551,6 +587,63 @@ def test_evenly_spaced_levels_show_no_dips(number):
     np.testing.assert_allclose(minima.values, minima.values.mean(), rtol=0.01)
     for values in (starts.values, minima.values):
         assert values.sum() / levels.WIDTH / levels.CELLS == pytest.approx(1.0)
+
+
+def repainted(record, folder, loss):
+    """Return a copy of a record whose picture's loss is what ``loss`` makes of it."""
+    shutil.copytree(record.path, folder)
+    kept = where.picture(record)
+    store.write_npz(folder / "picture.npz", kept | {"loss": loss(kept["loss"])})
+    return mnemo.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("loss", "bar", "told"),
+    [
+        (lambda loss: np.full_like(loss, np.nan), False, "The loss is finite at no point of the picture."),
+        (lambda loss: np.where(loss > 50, np.inf, loss), True, "Grey: the loss is not finite."),
+        (lambda loss: np.full_like(loss, 3.0), False, "The loss is 3 at all points of the picture."),
+        (
+            lambda loss: np.where(loss > 50, np.nan, 3.0),
+            False,
+            "Grey: the loss is not finite. The loss is 3 at all other points of the picture.",
+        ),
+        (lambda loss: loss, True, ""),
+    ],
+)
+def test_no_bar_of_heights_is_made_up_where_there_are_none(square, tmp_path, loss, bar, told):
+    record = repainted(square, tmp_path / "run", loss)
+    figure = FIGURES["landscape"](record)
+    assert len(figure.axes) == 1 + bar
+    assert note(figure) == words.sentences(f"{words.starts(square)}.", told)
+    nothing = [text for text in figure.axes[0].texts if text.get_text() == "no finite loss"]
+    assert len(nothing) == ("no point" in told)
+    assert FIGURES["basins"](record) is not None
+
+
+def test_a_curve_without_a_finite_loss_has_no_heights(line, tmp_path):
+    record = repainted(line, tmp_path / "run", lambda loss: np.full_like(loss, np.nan))
+    record.__dict__["catalogue"] = record.catalogue._replace(loss=np.full_like(record.catalogue.loss, np.nan))
+    top = FIGURES["curve"](record).axes[0]
+    assert len(top.get_yticks()) == 0
+    assert "no finite loss" in [text.get_text() for text in top.texts]
+    assert len(FIGURES["curve"](line).axes[0].get_yticks()) > 2
+
+
+def test_descents_that_wind_are_thinner_and_fainter(cells, monkeypatch):
+    window = np.array([[0.0, 0.0], [4.0, 1.0]])
+    straight = np.linspace([0.0, 0.0], [4.0, 1.0], 9)
+    assert plane.thinner(straight, window) == 1.0
+    there = np.array([[0.0, 0.5], [4.0, 0.5], [0.0, 0.5], [4.0, 0.5]])  # thrice the way to its furthest point
+    assert plane.thinner(there, window) == pytest.approx(np.sqrt(plane.DIRECT / 3))
+    assert plane.thinner(np.resize(there, (400, 2)), window) == plane.THINNEST
+    assert plane.thinner(np.insert(there, 1, np.nan, axis=0), window) == pytest.approx(np.sqrt(plane.DIRECT / 2))
+    path = next(iter(cells.stored_paths().values()))
+    winding = np.concatenate([path[:1], np.tile(path[[0, -1]], (50, 1)), path[-1:]])
+    monkeypatch.setattr(cells, "stored_paths", lambda: {0: path, 1: winding})
+    direct, wound = (line for line in FIGURES["landscape"](cells).axes[0].lines if line.get_gid() == "descent")
+    assert wound.get_linewidth() < 0.5 * direct.get_linewidth()
+    assert wound.get_alpha() < 0.5 * direct.get_alpha()
 
 
 def test_descents_on_closed_axes_have_no_wrap_lines():

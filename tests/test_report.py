@@ -14,8 +14,10 @@ from browsing import HOSTILE, MARKS, RAW, colours, drawn_one_by_one, hovered, sa
 
 import mnemo_jax as mnemo
 from mnemo_jax import losses, store
+from mnemo_jax.figures import style, where
 from mnemo_jax.figures.levels import levels_of
-from mnemo_jax.report import chart, page, report, table, theme
+from mnemo_jax.report import chart, landscape, page, report, table, theme
+from mnemo_jax.run_networks import FILE
 from mnemo_jax.starts import Grid
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
@@ -156,6 +158,92 @@ def test_a_landscape_that_is_lost_is_said_to_be_missing_and_the_rest_is_there(re
     assert set(told_of(path)) == CHARTS["square"] - {"landscape"}
 
 
+def repainted(record, folder, loss):
+    """Return what the page's script is told of a record's landscape when its picture's loss is what ``loss`` makes."""
+    shutil.copytree(record.path, folder)
+    kept = where.picture(record)
+    store.write_npz(folder / "picture.npz", kept | {"loss": loss(kept["loss"])})
+    path = report(folder)
+    return told_of(path)["landscape"], path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("loss", "bar", "said"),
+    [
+        (lambda loss: np.full_like(loss, np.nan), False, "The loss is finite at no point of the picture."),
+        (lambda loss: np.full_like(loss, 3.0), False, "The loss is 3 at all points of the picture."),
+        (lambda loss: np.where(loss > 50, np.nan, loss), True, "Blank: the loss is not finite."),
+    ],
+)
+def test_no_bar_of_heights_is_made_up_where_there_are_none(records, tmp_path, loss, bar, said):
+    told, text = repainted(records.square, tmp_path / "run", loss)
+    assert told["data"][0]["showscale"] is bar
+    assert [note["text"] for note in told["layout"].get("annotations", [])] == ["no finite loss"] * ("no point" in said)
+    assert said in text
+
+
+def test_a_curve_without_a_finite_loss_says_so(records, tmp_path):
+    _, text = repainted(records.line, tmp_path / "run", lambda loss: np.full_like(loss, np.nan))
+    assert "The loss is finite at no point of the picture." in text
+
+
+def test_descents_that_wind_are_thinner_but_not_in_the_legend(records, monkeypatch):
+    path = next(iter(records.square.stored_paths().values()))
+    winding = np.concatenate([path[:1], np.tile(path[[0, -1]], (50, 1)), path[-1:]])
+    monkeypatch.setattr(records.square, "stored_paths", lambda: {0: path, 1: winding})
+    data = landscape.landscape(records.square).told["data"]
+    direct, wound, key = (trace for trace in data if trace.get("legendgroup") == "descents")
+    assert wound["line"]["width"] < 0.5 * direct["line"]["width"]
+    assert wound["opacity"] < direct["opacity"] == 1.0
+    assert [trace.get("showlegend", True) for trace in (direct, wound, key)] == [False, False, True]
+
+
+BARRIERS = {
+    "pairs": [[0, 1], [2, 3], [4, 5]],
+    "steps": 10,
+    "t": [0.0, 0.5, 1.0],
+    "losses": {"loss": {"straight": {"loss": [[1, 3, 1]] * 3, "height": [2.0, 0.25, 0.5], "at": [0.5] * 3}}},
+}
+END = {
+    "start": 7,
+    "loss": 0.125,
+    "highest": 31.5,
+    "lowest": -0.75,
+    "negative": 4,
+    "decided": False,
+    "word": "undecided",
+}
+
+
+def test_what_was_found_of_networks_is_in_the_page_of_their_run(records, pages, tmp_path):
+    assert "the-networks" not in pages["line"].read_text()
+    folder = tmp_path / "run"
+    shutil.copytree(records.line.path, folder)
+    curvature = {"optimizer": "sgd", "full_batch": True, "limit": None, "ends": [END], "products": 60}
+    told = {"starts": 8, "ends": 8, "loss": {}, "network": None, "gradients": [], "layers": None, "distinct": None}
+    told |= {"curvature": curvature, "density": None, "sharpness": None, "barriers": BARRIERS, "slices": None}
+    store.write_json(folder / FILE, told)
+    text = report(folder).read_text()
+    (section,) = re.findall(r'<section aria-labelledby="the-networks">(.*?)</section>', text, re.DOTALL)
+    assert "8 networks; barrier 0.5 on the line between two." in section
+    cells = [
+        re.sub(r"<[^>]*>", "", cell).strip() for cell in re.findall(r"<t[dh] ?[^>]*>.*?</t[dh]>|<th.*?</th>", section)
+    ]
+    for row in (["7", "0.125", "31.5", "−0.75", "≥ 4", "undecided"], ["straight line", "0.5", "0.25", "2"]):
+        assert any(cells[k : k + len(row)] == row for k in range(len(cells))), row
+    assert section.count('<img src="data:image/svg+xml;base64,') == 1
+    assert '<a href="#the-networks">' in text
+    (name,) = re.findall(r'<figure class="chart" id="([^"]*)">', section)
+    assert name == "networks-barriers"
+
+
+def test_a_figure_in_bytes_is_what_its_file_holds(tmp_path):
+    figure = style.page_named("a", "b", "", 3.0, 2.0)
+    figure.add_subplot().plot([1, 2])
+    for path in style.save(figure, tmp_path / "one"):
+        assert path.read_bytes() == style.drawn(figure, path.suffix)
+
+
 def test_what_the_page_says_first_is_what_the_record_says(records, pages):
     (verdict,) = re.findall(r'<p class="verdict">(.*?)</p>', pages["square"].read_text())
     shares, stalls = records.square.shares, records.square.summary["stalls"]
@@ -293,6 +381,47 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(opened, name):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert tab.evaluate("[...document.querySelectorAll('.scroll')].every((box) => box.clientWidth <= 390)")
     tab.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.mark.parametrize("width", [700, 500])
+def test_wide_tables_scroll_sideways_with_their_first_column_kept_and_look_so(opened, width):
+    tab = opened("square")
+    tab.set_viewport_size({"width": width, "height": 900})
+    box = "document.querySelector('#places .scroll')"
+    assert tab.evaluate(f"{box}.scrollWidth > {box}.clientWidth")
+    assert tab.evaluate(f"getComputedStyle({box}).overflowX") == "auto"
+    assert tab.evaluate(f"getComputedStyle({box}).backgroundImage.split('linear-gradient').length - 1") == 4
+    place = f"(cell) => cell.getBoundingClientRect().left - {box}.getBoundingClientRect().left"
+    tab.evaluate(f"{box}.scrollLeft = 10000")
+    for row in ("thead", "tbody"):
+        first, last = f"{row} tr > :first-child", f"{row} tr > :last-child"
+        assert tab.evaluate(f"({place})({box}.querySelector('{first}'))") == pytest.approx(0, abs=1)
+        assert tab.evaluate(f"({place})({box}.querySelector('{last}')) < {box}.clientWidth")
+    tab.evaluate(f"{box}.scrollLeft = 0")
+    tab.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_buttons_of_a_chart_hide_nothing_of_it_nor_of_its_heading(opened):
+    tab = opened("square")
+    for name in CHARTS["square"]:
+        edges = tab.evaluate(
+            f"""(() => {{
+                const of = (part) => document.querySelector('#{name} ' + part).getBoundingClientRect();
+                const range = document.createRange();
+                range.selectNodeContents(document.querySelector('#{name} h3'));
+                const plot = of('.plot'), bar = of('.modebar'), words = range.getBoundingClientRect();
+                return [bar.bottom - plot.top, words.right - bar.left, bar.top - of('h3').top];
+            }})()"""
+        )
+        assert edges[0] <= 1  # above the chart, whose top is its legend
+        assert edges[1] <= 0  # beside the heading
+        assert edges[2] >= -8  # and not over what stands above
+
+
+def test_labels_on_maps_have_a_rim_of_the_paper_s_colour(opened):
+    shadow = "getComputedStyle(document.querySelector('#landscape .textpoint text')).textShadow"
+    sharp = re.findall(r"rgb\(255, 255, 255\) (-?1|0)px (-?1|0)px 0px", opened("square").evaluate(shadow))
+    assert set(sharp) == {(x, y) for x in ("-1", "0", "1") for y in ("-1", "0", "1")} - {("0", "0")}
 
 
 def test_print_is_light_and_fits_the_paper(opened):

@@ -223,6 +223,13 @@ def test_every_start_has_a_mark(record):
     train, test = looks.final(record, "train_loss", "test_accuracy")
     np.testing.assert_array_equal(marks, np.stack([train, test], axis=1))
     assert "Spearman's rho" in note(figure)
+    top, _, _, right = figure.axes
+    for count, along in ((top.yaxis, top.xaxis), (right.xaxis, right.yaxis)):
+        assert count.get_label_text() == "starts"
+        assert (count.get_visible(), along.get_visible()) == (True, False)
+        assert np.all(count.get_majorticklocs() % 1 == 0)
+    assert top.axison
+    assert right.axison
 
 
 def test_many_starts_are_a_density_in_which_none_is_lost(record, monkeypatch):

@@ -94,12 +94,12 @@ def _histogram(axes: Axes, experiment: Escapes, bins: _Bins) -> None:
     name = f"measured in {told['precision']}, mean {words.number(mean['value'], 6)}"
     axes.stairs(bins.found / share, bins.edges, fill=True, color=MEASURED, label=name)
     top = max((bins.found / share).max(), (bins.expected / share).max())
-    _mark(axes, mean["value"], 1.06 * top, MEAN)
+    _mark(axes, mean["value"], 1.06 * top, MEAN, "-")
     if bins.expected.any():
         axes.plot(
             middle, bins.expected / share, color=LAW, linewidth=1.6, label=f"law, mean {words.number(mean['law'], 6)}"
         )
-        _mark(axes, mean["law"], 0.53 * top, LAW)
+        _mark(axes, mean["law"], 1.06 * top, LAW, (0, (4, 4)))  # dashes over a line, both seen where they coincide
     axes.set_xlim(float(bins.edges[0]), float(bins.edges[-1]))
     axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(words.step_ticks())
@@ -109,8 +109,8 @@ def _histogram(axes: Axes, experiment: Escapes, bins: _Bins) -> None:
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, handlelength=1.4, columnspacing=1.4)
 
 
-def _mark(axes: Axes, mean: float, height: float, colour: str) -> None:
-    axes.plot([mean, mean], [0, height], color=colour, linewidth=1.2, linestyle=(0, (4, 2)))
+def _mark(axes: Axes, mean: float, height: float, colour: str, dashes: Any) -> None:
+    axes.plot([mean, mean], [0, height], color=colour, linewidth=1.4, linestyle=dashes, gid="mean")
 
 
 def _deviations(axes: Axes, bins: _Bins) -> None:
@@ -139,6 +139,8 @@ def _note(experiment: Escapes, bins: _Bins) -> str:
             )
     if bins.outside:
         parts.append(f"{words.several(bins.outside, 'descent')} left outside the axis.")
+    if bins.expected.any():
+        parts.append("Upright lines: the two means, the law's dashed.")
     return f"{_how(told)}\n{' '.join(parts)}"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from mnemo_jax.figures import where, words
 from mnemo_jax.figures.colours import HUES, NO_LABEL
@@ -29,7 +30,7 @@ def costs(told: Mapping[str, Any]) -> Figure:
     confirmed = told["flow"]["confirmed"]
     note = (
         f"{words.several(told['starts'], 'start')}, the same for all. Lines: 95 % Wilson intervals; hollow: undecided, "
-        "the optimizer or the flow reached no minimum. At the right: share, and gradients a start; the flow took "
+        "the optimizer or the flow reached no minimum. Gradients: the mean number a start; the flow took "
         f"{told['flow']['mean_gradients']:,.0f}. Followed again at a tolerance of {confirmed['rtol']:g} from "
         f"{confirmed['starts']:,} of the starts, {confirmed['differ']:,} of its ends were others."
     )
@@ -44,8 +45,8 @@ def costs(told: Mapping[str, Any]) -> Figure:
         if arm["undecided"]:
             axes.plot(arm["undecided"], row, "o", color=QUIET, markerfacecolor="none", markersize=5, clip_on=False)
         cost = "" if arm["mean_gradients"] is None else f"{arm['mean_gradients']:,.0f}"
-        for place, text in ((1.1, f"{words.percent(arm['differ'], told['starts'])}"), (1.2, cost)):
-            axes.text(place, row, text, transform=axes.get_yaxis_transform(), va="center", ha="right", fontsize=8)
+        _beside(axes, row, words.percent(arm["differ"], told["starts"]), cost, INK)
+    _beside(axes, -0.8, "share", "gradients", QUIET)
     axes.set_yticks(range(len(arms)), [arm["name"] for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlim(0, None)
@@ -54,6 +55,14 @@ def costs(told: Mapping[str, Any]) -> Figure:
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure
+
+
+def _beside(axes: Axes, row: float, share: str, cost: str, colour: str) -> None:
+    """Write a row of the two columns to the right of the axes."""
+    for place, text in ((1.1, share), (1.24, cost)):
+        axes.text(
+            place, row, text, transform=axes.get_yaxis_transform(), va="center", ha="right", fontsize=8, color=colour
+        )
 
 
 @styled
@@ -70,23 +79,60 @@ def maps(told: Mapping[str, Any]) -> Figure | None:
     truth = _image(flow, told["flow"]["branch_of_label"])
     if truth is None:
         return None
-    box, columns = where.box(flow), min(3, len(arms) + 1)
-    rows = math.ceil((len(arms) + 1) / columns)
+    box, columns = where.box(flow), min(3, len(arms) + 2)  # with the flow's and the legend's
+    rows = math.ceil((len(arms) + 2) / columns)
     ratio = float(np.clip((box[1, 1] - box[0, 1]) / (box[1, 0] - box[0, 0]), 0.4, 1.6))
-    note = "Colours: the minimum reached (grey: none). Black: starts led to another minimum than by the flow."
+    note = "Per cents: starts led to another minimum than by the flow."
     figure = page_named(
         told["name"], "basins of the flow and of optimizers", note, 7.2, 1.0 + rows * (0.35 + 2.2 * ratio)
     )
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     _panel(panels[0], truth, None, box, "gradient flow", len(told["minima"]))
     for axes, arm in zip(panels[1:], arms, strict=False):
         image = _image(Record(folder / arm["record"]), arm["branch_of_label"])
         title = f"{arm['name']}: {100 * arm['differ']:.2f} %"
         if image is not None:
             _panel(axes, image, (image != truth) & (image >= 0) & (truth >= 0), box, title, len(told["minima"]))
+    for place, axes in enumerate(panels[: len(arms) + 1]):
+        below = place + columns > len(arms)  # nothing but the legend, or nothing, lies there
+        axes.tick_params(labelbottom=below)
+        axes.set_xlabel("$x_1$" if below else "")
+        axes.set_ylabel("" if place % columns else "$x_2$", rotation=0)
     for axes in panels[len(arms) + 1 :]:
-        axes.set_visible(False)
+        axes.set_axis_off()
+    keys = _keys(told)
+    legend = panels[len(arms) + 1].legend(
+        handles=keys, title="minimum reached", loc="upper left", alignment="left", borderaxespad=0.0, fontsize=7,
+        ncols=1 if (len(arms) + 2) % columns == 0 or len(keys) < 6 else 2,
+    )  # fmt: skip
+    legend.set_in_layout(False)  # it reaches over the panels that are not used, and must not widen its own
     return figure
+
+
+def _keys(told: Mapping[str, Any]) -> list[Patch]:
+    """Return a patch for each minimum, at most one for each hue, for none, and for starts led elsewhere."""
+    number = len(told["minima"])
+    hues = [_paler(hue) for hue in (*HUES, NO_LABEL)]
+    keys = [Patch(facecolor=hues[k], label=_key(told, k)) for k in range(min(number, len(HUES)))]
+    return [
+        *keys,
+        Patch(facecolor=hues[-1], label="none"),
+        Patch(facecolor=LIT, label="another than\nby the flow"),
+    ]
+
+
+def _paler(hue: str) -> tuple[float, float, float]:
+    red, green, blue = (PALER + (1 - PALER) * part for part in to_rgb(hue))
+    return red, green, blue
+
+
+def _key(told: Mapping[str, Any], hue: int) -> str:
+    """Return which minimum has a hue, or which ones where there are more minima than hues."""
+    numbers = range(hue, len(told["minima"]), len(HUES))
+    if len(numbers) > 1:
+        return ", ".join(map(str, numbers[:3])) + (", …" if len(numbers) > 3 else "")
+    x = ", ".join(words.number(value, 3) for value in told["minima"][hue])
+    return f"{hue} at ({x})"
 
 
 def _image(record: Record, branches: list[int]) -> np.ndarray | None:
@@ -104,8 +150,8 @@ def _image(record: Record, branches: list[int]) -> np.ndarray | None:
 
 
 def _panel(axes: Axes, image: np.ndarray, lit: np.ndarray | None, box: np.ndarray, title: str, minima: int) -> None:
-    hues = np.array([to_rgb(HUES[number % len(HUES)]) for number in range(minima)] + [to_rgb(NO_LABEL)])
-    pixels = (PALER + (1 - PALER) * hues)[image]
+    hues = np.array([_paler(HUES[number % len(HUES)]) for number in range(minima)] + [_paler(NO_LABEL)])
+    pixels = hues[image]
     if lit is not None:
         pixels[lit] = to_rgb(LIT)
     extent = (box[0, 0], box[1, 0], box[0, 1], box[1, 1])

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from scipy import stats
 
 from mnemo_jax.estimates import CONFIDENCE
@@ -111,7 +111,7 @@ def note(record: Record, found: Generalisation) -> str:
     told += f", the first {found.read:,} of which are read" if found.read < total else ""
     told += f"; {lost:,} without finite numbers are left out" if lost else ""
     told += ", a mark each" if len(found.train) <= MARKS else ", coloured by how many lie in a cell"
-    return f"{told}. {told_rho(found)}. Strips: how the starts spread along each axis."
+    return f"{told}. {told_rho(found)}. Strips: how many starts lie in each part of an axis."
 
 
 def _scale(axes: Axes, found: Generalisation, wide: list[bool]) -> None:
@@ -170,9 +170,18 @@ def _strips(top: Axes, right: Axes, main: Axes, found: Generalisation, wide: lis
     ):
         edges = bins(values, ends, log)
         axes.stairs(np.histogram(values, edges)[0], edges, fill=True, color=STRIP, orientation=orientation)  # type: ignore[arg-type]
-        axes.set_axis_off()
+        _count(axes, orientation)
     top.set(xscale=main.get_xscale(), xlim=main.get_xlim())
     right.set(yscale=main.get_yscale(), ylim=main.get_ylim())
+
+
+def _count(axes: Axes, orientation: str) -> None:
+    """Leave of a strip's axes the one along which starts are counted, with whole numbers."""
+    count, along = (axes.yaxis, axes.xaxis) if orientation == "vertical" else (axes.xaxis, axes.yaxis)
+    count.set_major_locator(MaxNLocator(2, integer=True))
+    count.set_label_text("starts")
+    along.set_visible(False)
+    axes.spines["bottom" if orientation == "vertical" else "left"].set_visible(False)
 
 
 def bins(values: np.ndarray, ends: tuple[float, float], wide: bool) -> np.ndarray:

@@ -53,6 +53,8 @@ def levels(record: Record) -> Figure | None:
     minima = words.kinds(int(found.minima.sum()), "minimum")
     single = len(found.loss) <= SINGLE
     note = f"{minima} at {words.several(len(found.loss), 'level')}. {words.starts(record)}."
+    if len(found.loss) <= TOLD and found.minima.max() > 1:
+        note += " ×2: two minima at that level, and so on."
     if not single:
         note += f"\nUpper curves are smoothed, by a Gaussian of standard deviation {_width(found)}."
     figure = page(record, "levels of the loss", note, 6.4, 4.6)

@@ -18,7 +18,8 @@ FEW = 200  # random starts below which each is drawn as a stroke
 def curve(record: Record) -> Figure | None:
     """Draw the loss over the box, its critical points by kind, and below the label each start reached.
 
-    Critical points are those that descents met, numbers beside them their labels. Starts without a label (not
+    Critical points are those that descents met, numbers beside them their labels. They are in ink, as colours are
+    labels here. Starts without a label (not
     converged, or at no point of the catalogue) are grey. None for other dimensions.
     """
     if record.config["loss"]["dim"] != 1:
@@ -26,7 +27,7 @@ def curve(record: Record) -> Figure | None:
     picture = record.picture()
     x, loss = picture["axis0"], picture["loss"]
     window, table = where.window(record), record.catalogue
-    note = f"{words.starts(record)}. {words.outside(record, window)}"
+    note = words.sentences(f"{words.starts(record)}.", words.unknown(record), words.outside(record, window))
     figure = page(record, "the loss, the critical points met, the labels reached", note, 7.2, 4.0)
     top, band = figure.subplots(2, 1, sharex=True, height_ratios=[14, 1], gridspec_kw={"hspace": 0.02})
     top.plot(x, loss, color=INK, linewidth=1.5, zorder=3)
@@ -36,7 +37,7 @@ def curve(record: Record) -> Figure | None:
     top.tick_params(bottom=False)
     top.spines["bottom"].set_visible(False)
     at = np.stack([table.x[:, 0], table.loss], axis=1)
-    handles = marks.critical_points(top, record, at)
+    handles = marks.critical_points(top, record, at, colour=INK)
     marks.labels(top, at, np.stack([x, loss], axis=1)[np.isfinite(loss)])
     drawn = _band(band, record)
     reached = marks.reached_handles(record) if drawn else []
@@ -47,7 +48,11 @@ def curve(record: Record) -> Figure | None:
 def limit(axes: Axes, x: np.ndarray, loss: np.ndarray, box: np.ndarray, critical: np.ndarray) -> None:
     """Show the loss's values in the box; high walls are cut so that the critical points stand apart."""
     inside = loss[(x >= box[0]) & (x <= box[1]) & np.isfinite(loss)]
+    inside = inside if len(inside) else critical[np.isfinite(critical)]
+    if not np.isfinite(loss).any():
+        marks.nothing(axes)
     if not len(inside):
+        axes.set_yticks([])
         return
     low, high = inside.min(), inside.max()
     if len(critical) and np.ptp(critical) > 0:

@@ -26,11 +26,14 @@ _SIZES = {"X": 1.15, "*": 1.7, "D": 0.75, "^": 1.1}
 _SIDES = 10.0 * np.array([[1, 0], [0, -1], [0, 1], [-1, 0], [0.8, 0.8], [0.8, -0.8], [-0.8, 0.8], [-0.8, -0.8]])
 
 
-def critical_points(axes: Axes, record: Results, at: np.ndarray, crowded: int = 40) -> list[Artist]:
+def critical_points(
+    axes: Axes, record: Results, at: np.ndarray, crowded: int = 40, colour: str | None = None
+) -> list[Artist]:
     """Draw every critical point at ``at [n, 2]``, a marker and a colour for each kind, and return legend handles.
 
-    Points at NaN are left out; those that stand for a flat family are hollow. Markers of a kind shrink where there are
-    more than ``crowded`` of it, and rarer kinds lie on top, so that few are seen among many.
+    All have one ``colour`` where it is given, as in figures in which colours are labels. Points at NaN are left out;
+    those that stand for a flat family are hollow. Markers of a kind shrink where there are more than ``crowded`` of it,
+    and rarer kinds lie on top, so that few are seen among many.
     """
     table = record.catalogue
     shown = within(axes, at)
@@ -39,8 +42,9 @@ def critical_points(axes: Axes, record: Results, at: np.ndarray, crowded: int = 
         for flat in (False, True):
             rows = np.flatnonzero(shown & (table.kind == KINDS.index(kind)) & ((table.family > 0) == flat))
             if len(rows):
-                _scatter(axes, at[rows], kind, flat, 60.0 * np.clip(crowded / len(rows), 0.02, 1.0))
-                handles.append(_handle(kind, flat, len(rows), word(KINDS.index(kind), table.x.shape[1])))
+                own = colour or KIND_COLOURS[kind]
+                _scatter(axes, at[rows], kind, own, flat, 60.0 * np.clip(crowded / len(rows), 0.02, 1.0))
+                handles.append(_handle(kind, own, flat, len(rows), word(KINDS.index(kind), table.x.shape[1])))
     return handles
 
 
@@ -51,8 +55,8 @@ def within(axes: Axes, at: np.ndarray) -> np.ndarray:
     return np.asarray(np.all((at >= low - dust) & (at <= high + dust), axis=1))
 
 
-def _scatter(axes: Axes, at: np.ndarray, kind: str, flat: bool, size: float) -> PathCollection:
-    marker, colour = KIND_MARKERS[kind], KIND_COLOURS[kind]
+def _scatter(axes: Axes, at: np.ndarray, kind: str, colour: str, flat: bool, size: float) -> PathCollection:
+    marker = KIND_MARKERS[kind]
     small = size < 20
     return axes.scatter(
         at[:, 0], at[:, 1], s=size * _SIZES.get(marker, 1.0), marker=marker,
@@ -62,8 +66,8 @@ def _scatter(axes: Axes, at: np.ndarray, kind: str, flat: bool, size: float) -> 
     )  # fmt: skip
 
 
-def _handle(kind: str, flat: bool, count: int, name: str) -> Line2D:
-    marker, colour = KIND_MARKERS[kind], KIND_COLOURS[kind]
+def _handle(kind: str, colour: str, flat: bool, count: int, name: str) -> Line2D:
+    marker = KIND_MARKERS[kind]
     return Line2D(
         [], [], linestyle="none", marker=marker, markersize=7.0 * np.sqrt(_SIZES.get(marker, 1.0)),
         markerfacecolor="white" if flat else colour, markeredgecolor=colour if flat else "white",
@@ -91,6 +95,14 @@ def labels(axes: Axes, at: np.ndarray, avoid: np.ndarray, names: np.ndarray | No
             fontsize=7.5, zorder=7, annotation_clip=False, gid="label",
             path_effects=[withStroke(linewidth=2.2, foreground="white", alpha=0.85)],
         )  # fmt: skip
+
+
+def nothing(axes: Axes) -> None:
+    """Write at the top of the axes that the loss is finite nowhere in them."""
+    axes.text(
+        0.5, 0.96, "no finite loss", transform=axes.transAxes, ha="center", va="top", fontsize=11, color=QUIET,
+        zorder=2, gid="nothing",
+    )  # fmt: skip
 
 
 def reached_handles(record: Record, paler: float = 0.0) -> list[Artist]:

@@ -17,6 +17,7 @@ from mnemo_jax.tables import DUST
 NUMBERS = 300_000  # of contour lines
 DESCENTS = 12  # drawn at most, as many as a run keeps for figures
 DESCENT = "#8c1c4b"
+DIRECT, THINNEST = 1.5, 0.35  # see `thinner`
 BEYOND = "#ececec"  # where the loss is no number
 
 
@@ -30,7 +31,7 @@ def landscape(record: Record) -> Figure | None:
     if record.config["loss"]["dim"] != 2:
         return None
     window, x = where.window(record), record.catalogue.x
-    note = f"{words.starts(record)}. {words.outside(record, window)}"
+    note = words.sentences(f"{words.starts(record)}.", words.unknown(record), words.outside(record, window))
     figure, axes = plane(record, "the loss and the critical points met", note, window, 0.7)
     norm = elevation(axes, record)
     paths = descents(axes, record)
@@ -60,8 +61,10 @@ def plane(record: Results, subject: str, note: str, window: np.ndarray, below: f
     return figure, axes
 
 
-def bar(figure: Figure, axes: Axes, norm: BoundaryNorm, name: str) -> None:
-    """Draw the bar of the colours of heights, its levels in equal steps, some of them told."""
+def bar(figure: Figure, axes: Axes, norm: BoundaryNorm | None, name: str) -> None:
+    """Draw the bar of the colours of heights, its levels in equal steps, some of them told; none without heights."""
+    if norm is None:
+        return
     told = norm.boundaries[:: max(1, round(len(norm.boundaries) / 6))]
     colours = ScalarMappable(norm, ELEVATION)
     drawn = figure.colorbar(colours, ax=axes, location="bottom", pad=0.02, aspect=45, label=name)
@@ -78,20 +81,25 @@ def picture(record: Results) -> tuple[np.ndarray, np.ndarray, np.ma.MaskedArray]
     return kept["axis0"], kept["axis1"], np.ma.masked_invalid(kept["loss"].T)
 
 
-def elevation(axes: Axes, record: Results) -> BoundaryNorm:
-    """Fill the axes with the loss by height and return the heights for a bar."""
+def elevation(axes: Axes, record: Results) -> BoundaryNorm | None:
+    """Fill the axes with the loss by height and return the heights for a bar; None with fewer than two heights."""
     x, y, loss = picture(record)
-    norm = heights(loss.compressed())
     axes.set_facecolor(BEYOND)
+    if not loss.count():
+        marks.nothing(axes)
+        return None
+    norm = heights(loss.compressed())
     filled = axes.contourf(x, y, loss, levels=norm.boundaries, cmap=ELEVATION, norm=norm, extend="max")
     filled.set_rasterized(True)
     lines(axes, record, LEVELS)
-    return norm
+    return norm if np.ptp(loss) > 0 else None
 
 
 def lines(axes: Axes, record: Results, number: int) -> None:
     """Draw ``number`` contour lines of the loss, none where they would be too many to be told apart."""
     x, y, loss = picture(record)
+    if not loss.count():
+        return
     drawn = axes.contour(
         x, y, loss, levels=levels(loss.compressed(), number)[1:], colors=INK, linewidths=0.4, alpha=0.4
     )
@@ -101,15 +109,20 @@ def lines(axes: Axes, record: Results, number: int) -> None:
 
 
 def descents(axes: Axes, record: Record) -> list[np.ndarray]:
-    """Draw some descents from start to end, those long enough to be seen, and return what is shown of their paths."""
+    """Draw some descents from start to end, those long enough to be seen, and return what is shown of their paths.
+
+    Those that wind much are thinner and fainter: they would cover what they wind around.
+    """
     shown = []
     for path in list(record.stored_paths().values())[:DESCENTS]:
         limits = np.array([axes.get_xlim(), axes.get_ylim()]).T
         points = broken(inside(path, limits), where.box(record), where.periods(record))
         if len(points) < 2:
             continue
-        axes.plot(*points.T, color="white", linewidth=2.2, zorder=3.9, gid="descent")
-        axes.plot(*points.T, color=DESCENT, linewidth=1.1, zorder=4)
+        part = thinner(points, limits)
+        halo = max(0.0, 2 * part - 1)  # of many windings it would be a pale patch
+        axes.plot(*points.T, color="white", linewidth=2.2 * part, alpha=halo, zorder=3.9)
+        axes.plot(*points.T, color=DESCENT, linewidth=1.1 * part, alpha=part, zorder=4, gid="descent")
         axes.plot(
             *points[0], "o", color=DESCENT, markersize=3.2, markeredgecolor="white", markeredgewidth=0.5, zorder=4
         )
@@ -121,6 +134,18 @@ def _handle(number: int) -> list[Artist]:
     label = words.several(number, "descent")
     line = Line2D([], [], color=DESCENT, linewidth=1.1, marker="o", markevery=[0], markersize=3.5, label=label)
     return [line] if number else []
+
+
+def thinner(path: np.ndarray, window: np.ndarray) -> float:
+    """Return the part of its full width, and of its full ink, with which a descent ``[n, 2]`` is drawn, at most 1.
+
+    Its length is compared with the distance from its start to its furthest point, both in units of the window
+    ``[2, 2]``, gaps left out: to `DIRECT` times that distance a descent is drawn in full.
+    """
+    path = path / (window[1] - window[0])
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    reach = np.nanmax(np.linalg.norm(path - path[0], axis=1))
+    return float(np.clip(np.sqrt(DIRECT * reach / max(np.nansum(steps), 1e-300)), THINNEST, 1.0))
 
 
 def inside(path: np.ndarray, window: np.ndarray) -> np.ndarray:

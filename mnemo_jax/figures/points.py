@@ -36,7 +36,8 @@ def points(found: CriticalPoints) -> Figure | None:
 def _line(found: CriticalPoints) -> Figure:
     picture, window, table = where.picture(found), where.window(found), found.catalogue
     x, loss = picture["axis0"], picture["loss"]
-    figure = page(found, "the loss and its critical points", words.box(found), 7.2, 3.8)
+    note = words.sentences(words.box(found), words.unknown(found))
+    figure = page(found, "the loss and its critical points", note, 7.2, 3.8)
     axes = figure.add_subplot()
     axes.plot(x, loss, color=INK, linewidth=1.5, zorder=3)
     axes.set_xlim(*window[:, 0])
@@ -146,7 +147,7 @@ def _handles(pathways: bool, beyond: bool) -> list[Artist]:
 
 
 def _note(found: CriticalPoints, ways: Ways) -> str:
-    told = words.box(found)
+    told = words.sentences(words.box(found), words.unknown(found))
     if len(ways.saddle):
         told += " Lines lead from each saddle of index 1 to the minima on its two sides, drawn straight."
     lost = int(np.sum(ways.minima < 0))

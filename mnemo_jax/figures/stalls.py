@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from mnemo_jax.dwells import Place, analyse_stalls
+from mnemo_jax.dwells import Dwells, Place, analyse_stalls
 from mnemo_jax.figures import words
 from mnemo_jax.figures.colours import HUES
 from mnemo_jax.figures.style import INK, QUIET, page, styled
@@ -41,7 +41,8 @@ def stalls(record: Record) -> Figure | None:
     if len(told.places) + told.further > 1:
         lines.append((told.overall, QUIET))
     held = [(place, colour, decay) for place, colour in lines if (decay := _decay(record, place)) is not None]
-    note = _note(record, told.overall, told.overall.stalls - sum(place.stalls for place in shown), bool(held))
+    rest = rest_told(told, shown)
+    note = _note(record, told.overall, rest, bool(held))
     figure = page(record, "survival of stalls", note, 9.6 if held else 6.8, 4.3 if held else 4.2)
     left, *right = figure.subplots(1, 1 + bool(held), squeeze=False)[0]
     _frame(left, [place for place, _ in lines])
@@ -87,20 +88,30 @@ def name_of(record: Record, place: Place, overall: bool) -> str:
     return f"{name}, index {at['index']}" if at["at"] == "saddle" and record.config["loss"]["dim"] > 2 else name
 
 
-def _note(record: Record, overall: Place, rest: int, law: bool) -> str:
+def rest_told(told: Dwells, shown: list[Place]) -> str:
+    """Return in a sentence how many stalls were at places that have no line; nothing where all of them have."""
+    rest, places = told.overall.stalls - sum(place.stalls for place in shown), len(told.places) + told.further
+    if not rest:
+        return ""
+    if not shown:
+        return f"They were at {words.several(places, 'place')}, none with {ENOUGH} stalls or more: one line for all."
+    own = "at a rarer place has no line of its own" if rest == 1 else "at rarer places have no lines of their own"
+    return f"{rest:,} {own}."
+
+
+def _note(record: Record, overall: Place, rest: str, law: bool) -> str:
     total, censored = record.summary["stalls"]["total"], sum(overall.censored.values())
     told = words.several(overall.stalls, "stall")
     if overall.stalls < total:
         told += f" stored, the first few of each start, of {total:,} in all"
     told += f", {censored:,} of them (crosses) not over when the descent ended" if censored else ""
-    own = "at a rarer place has no line of its own" if rest == 1 else "at rarer places have no lines of their own"
-    told += f". {rest:,} {own}" if rest else ""
+    told += f". {rest}" if rest else "."
     if law:
         told += (
-            ". Right: the stalls longer than the median of their place, and the law for descents that a "
-            "smooth cloud of starts brings there; nothing is fitted"
+            " Right: the stalls longer than the median of their place, and the law for descents that a "
+            "smooth cloud of starts brings there; nothing is fitted."
         )
-    return f"{told}. {words.starts(record)}."
+    return f"{told} {words.starts(record)}."
 
 
 def _survival(axes: Axes, place: Place, name: str, **line: Any) -> None:

@@ -106,19 +106,23 @@ def page_named(
     return figure
 
 
-@styled
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write the figure as SVG, which holds images as they are, and PNG; equal figures give equal bytes."""
-    written = []
-    for suffix, canvas, dpi, metadata in (
-        (".svg", FigureCanvasSVG, DPI, {"Date": None}),
-        (".png", FigureCanvasAgg, _dpi(figure), {"Software": None}),
-    ):
-        buffer = io.BytesIO()
-        canvas(figure).print_figure(buffer, format=suffix[1:], dpi=dpi, metadata=metadata)
-        written.append(stem.with_name(stem.name + suffix))
-        store.write_bytes(written[-1], buffer.getvalue())
+    """Write the figure as SVG and PNG, see `drawn`."""
+    written = [stem.with_name(stem.name + suffix) for suffix in (".svg", ".png")]
+    for path in written:
+        store.write_bytes(path, drawn(figure, ".svg" if path.suffix == ".svg" else ".png"))
     return written
+
+
+@styled
+def drawn(figure: Figure, suffix: Literal[".svg", ".png"]) -> bytes:
+    """Return the figure as SVG, which holds images as they are, or PNG; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    if suffix == ".svg":
+        FigureCanvasSVG(figure).print_figure(buffer, format="svg", dpi=DPI, metadata={"Date": None})
+    else:
+        FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=_dpi(figure), metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def _dpi(figure: Figure) -> int:

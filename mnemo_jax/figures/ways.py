@@ -23,8 +23,15 @@ TOP, ENOUGH = 24, 5  # places at most, and stalls with a direction from which a 
 CLOSE = 0.1  # relative error of the picture's eigenvalues above which its eigenvectors are not trusted
 LONG, SHORT = 30.0, 9.0  # points, of arrows
 APART, BEFORE = 0.4, 14.0  # part of the way to another place, and points before another label, where they end
-SPOTS = ((1.0, 7.0, 0), (0.5, 0.0, 1), (0.5, 0.0, -1), (1.0, 0.0, 1), (1.0, 0.0, -1))  # of shares, see `_shares`
-ROOM = 12.0  # points around a share, enough to look no further
+# Of shares, see `_shares`: which part of the arrow's length, points beyond it, and how far beside it.
+SPOTS = (
+    (1.0, 7.0, 0.0), (0.5, 0.0, 1.0), (0.5, 0.0, -1.0), (1.0, 0.0, 1.0), (1.0, 0.0, -1.0), (1.0, 7.0, 0.8),
+    (1.0, 7.0, -0.8), (1.0, 13.0, 0.0), (0.7, 0.0, 1.5), (0.7, 0.0, -1.5),
+)  # fmt: skip
+BROADER = 5.0  # points by which a share is wider than high, to each side
+HALF = 8.0  # points, half of its width, that labels keep clear of
+FLAT = np.array([0.5, 1.0])  # what distances along the screen's axes count, as shares are wide
+ROOM = 9.0  # points around a share, enough to look no further
 WIDTH, FROM = 7.0, 4.0  # points, of an arrow that all descents take, and from its place to its tail
 
 
@@ -55,8 +62,9 @@ def ways(record: Record) -> Figure | None:
         return None
     number = sum(_number(place) for place, _ in shown)
     note = (
-        f"{words.several(number, 'stall')} at {words.several(len(shown), 'critical point')} by the side they ended to, "
-        f"shares in per cent; colours are the labels with which most of the starts then ended. {words.starts(record)}."
+        f"{words.several(number, 'stall')} at {words.several(len(shown), 'critical point')} by the side they ended to. "
+        "Numbers without % are labels; an arrow's colour is the label with which most of its starts then ended. "
+        f"{words.starts(record)}."
     )
     figure, axes = plane(record, "which side stalled descents leave by", note, where.window(record))
     lines(axes, record, 14)
@@ -142,16 +150,21 @@ def _shares(axes: Axes, arrows: list[Arrow], points: np.ndarray) -> np.ndarray:
     taken = [axes.transData.transform(points), *(_along(axes, arrow) for arrow in arrows)]
     for number, arrow in enumerate(arrows):
         place = axes.transData.transform(arrow.x)
-        aside = np.array([-arrow.along[1], arrow.along[0]]) * (6.5 + WIDTH * arrow.share / 2)
+        across = np.array([-arrow.along[1], arrow.along[0]])
+        aside = across * (6.5 + WIDTH * arrow.share / 2 + BROADER * abs(across[0]))
+        broader = BROADER * abs(arrow.along[0])
         spots = place + np.stack(
-            [(FROM + part * arrow.long + beyond) * arrow.along + side * aside for part, beyond, side in SPOTS]
+            [
+                (FROM + part * arrow.long + (beyond and beyond + broader)) * arrow.along + side * aside
+                for part, beyond, side in SPOTS
+            ]
         )
         others = np.concatenate([part for k, part in enumerate(taken) if k != number + 1])
-        room = np.linalg.norm(spots[:, None] - others, axis=2).min(axis=1).clip(max=ROOM)
+        room = np.linalg.norm(FLAT * (spots[:, None] - others), axis=2).min(axis=1).clip(max=ROOM)
         spot = spots[np.argmax(room)]
-        taken.append(spot[None])
+        taken.append(spot + np.array([[-HALF, 0.0], [0.0, 0.0], [HALF, 0.0]]))
         axes.annotate(
-            f"{100 * arrow.share:.0f}", tuple(arrow.x), tuple(spot - place), textcoords="offset points",
+            f"{100 * arrow.share:.0f} %", tuple(arrow.x), tuple(spot - place), textcoords="offset points",
             ha="center", va="center_baseline", fontsize=6.5, zorder=7, annotation_clip=False, gid="share",
             path_effects=[withStroke(linewidth=2.0, foreground="white", alpha=0.85)],
         )  # fmt: skip
@@ -173,7 +186,7 @@ def _points(axes: Axes, record: Record, rows: np.ndarray, ends: np.ndarray, arro
         x[ends, 0], x[ends, 1], s=52, c=palette(record)[ends], edgecolor=INK, linewidth=0.7, zorder=5, clip_on=False,
         gid="ends",
     )  # fmt: skip
-    handles = marks.critical_points(axes, record, at)
+    handles = marks.critical_points(axes, record, at, colour=INK)  # colours are labels here
     taken = _shares(axes, arrows, x[np.concatenate([rows, ends])])
     marks.labels(axes, both, axes.transData.inverted().transform(taken))
     return handles

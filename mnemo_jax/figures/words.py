@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from mnemo_jax.figures.style import KIND_PLURALS
+from mnemo_jax.figures import where
+from mnemo_jax.figures.style import KIND_PLURALS, Results
 from mnemo_jax.found import CriticalPoints
 from mnemo_jax.record import Record
 from mnemo_jax.tables import DUST, tidy
@@ -80,6 +81,28 @@ def starts(record: Record) -> str:
     if len(outcomes) == 1:
         return f"{told}, {'' if count == 1 else 'all '}{next(iter(outcomes))}"
     return f"{told}: " + ", ".join(f"{number:,} {name}" for name, number in outcomes.items())
+
+
+def sentences(*told: str) -> str:
+    """Return those sentences that there are, one after the other."""
+    return " ".join(sentence for sentence in told if sentence)
+
+
+def unknown(record: Results, colour: str = "Grey") -> str:
+    """Return what a reader must know of a picture of the loss that is not finite all over, or has one height.
+
+    Of one variable the curve is broken where the loss is not finite, which needs no colour.
+    """
+    loss = where.picture(record)["loss"]
+    finite = np.isfinite(loss)
+    if not finite.any():
+        return "The loss is finite at no point of the picture."
+    broken = not finite.all() and finite.ndim > 1
+    flat = (
+        f"The loss is {number(loss[finite][0])} at all other points of the picture." if not np.ptp(loss[finite]) else ""
+    )
+    flat = flat if broken else flat.replace("other ", "")
+    return sentences(f"{colour}: the loss is not finite." if broken else "", flat)
 
 
 def outside(record: Record, window: np.ndarray) -> str:

@@ -17,6 +17,19 @@ from mnemo_jax.types import Kind
 CURVE = 601  # points of a curve at most
 PATH = 250  # points of a descent at most
 DESCENTS = 12
+FAINTEST = 0.5  # opacity of a descent, whose start must be seen
+KEY = {
+    "type": "scatter",
+    "mode": "lines+markers",
+    "x": [None],
+    "y": [None],
+    "line": {"color": "var(--path)", "width": 1.6},
+    "marker": {"size": 6, "color": "var(--path)"},
+    "name": "descents",
+    "legendgroup": "descents",
+    "legendrank": 1001,
+    "hoverinfo": "skip",
+}  # their line of the legend
 
 
 def landscape(record: Record) -> Chart | None:
@@ -35,9 +48,9 @@ def _plane(record: Record) -> Chart:
     return maps.over_loss(
         record,
         shown,
-        [*paths, *marks],
+        [*paths, *[KEY] * bool(paths), *marks],
         title="The loss and the critical points met",
-        caption=f"{told}. {look.legend(record, rows)} {away}",
+        caption=words.sentences(f"{told}.", look.legend(record, rows), maps.unknown(record), away),
         alt=f"A contour map of the loss over the box with {_counts(record, rows)}. {_where(record, rows)}",
     )
 
@@ -64,28 +77,30 @@ def _where(record: Record, rows: np.ndarray) -> str:
 
 
 def _descents(record: Record, shown: np.ndarray) -> list[dict[str, Any]]:
-    """Return a trace for each of some descents long enough to be seen, and one line of the legend for all."""
+    """Return a trace for each of some descents long enough to be seen; those that wind much are thinner and fainter."""
     traces: list[dict[str, Any]] = []
     for number, path in list(record.stored_paths().items())[:DESCENTS]:
         points = plane.broken(plane.inside(path, shown), where.box(record), where.periods(record))
-        points = points[np.unique(np.linspace(0, len(points) - 1, PATH).astype(int))] if len(points) else points
         if len(points) > 1:
-            traces.append(_descent(number, len(path) - 1, points, first=not traces))
+            part = plane.thinner(points, shown)
+            points = points[np.unique(np.linspace(0, len(points) - 1, PATH).astype(int))]
+            traces.append(_descent(number, len(path) - 1, points, part))
     return traces
 
 
-def _descent(number: int, steps: int, points: np.ndarray, first: bool) -> dict[str, Any]:
+def _descent(number: int, steps: int, points: np.ndarray, part: float) -> dict[str, Any]:
+    """Return the line of a descent, in ``part`` of its full width and ink."""
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "x": digits(points[:, 0]),
         "y": digits(points[:, 1]),
-        "line": {"color": "var(--path)", "width": 1.6},
+        "line": {"color": "var(--path)", "width": round(1.6 * part, 3)},
+        "opacity": round(max(part, FAINTEST), 3),
         "marker": {"size": [6] + [0] * (len(points) - 1), "color": "var(--path)", "opacity": 1},
         "name": "descents",
         "legendgroup": "descents",
-        "showlegend": first,
-        "legendrank": 1001,
+        "showlegend": False,
         "hovertemplate": f"start {number}<br>{words.several(steps, 'step')}<extra></extra>",
     }
 
@@ -102,13 +117,18 @@ def _curve(record: Record) -> Chart:
     return Chart(
         name="landscape",
         title="The loss, the critical points met, the labels reached",
-        caption=f"The loss over the box and the critical points that descents met{below}. "
-        f"Numbers are labels. {words.outside(record, shown)}",
+        caption=words.sentences(
+            f"The loss over the box and the critical points that descents met{below}.",
+            "Numbers are labels.",
+            maps.unknown(record),
+            words.outside(record, shown),
+        ),
         alt=f"The curve of the loss with {_counts(record, rows)}. {_where(record, rows)}",
         figure=figure(
             [curve, *marks, *strip, *keys],
             xaxis={"title": {"text": "x"}, "range": shown[:, 0].tolist(), "anchor": "y2" if strip else "y"},
-            yaxis={"title": {"text": "loss"}, "range": [low, high], "domain": [0.1 if strip else 0, 1]},
+            yaxis={"title": {"text": "loss"}, "range": [low, high], "domain": [0.1 if strip else 0, 1]}
+            | {"showticklabels": bool(np.isfinite(kept["loss"]).any() or len(rows))},
             yaxis2={"domain": [0, 0.06], "showticklabels": False, "ticks": "", "showgrid": False, "fixedrange": True},
         ),
         numbers=numbers,

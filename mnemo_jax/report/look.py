@@ -26,6 +26,10 @@ SIDES = {
     "bottom right": (12, -11),
     "bottom left": (-12, -11),
 }  # of a mark, in pixels, where its label may stand
+# Of labels, so that they are read on dark heights too: a rim without blur on all sides, and a softer one around it.
+HALO = ", ".join(
+    [f"{x}px {y}px 0 var(--paper)" for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y] + ["0 0 3px var(--paper)"] * 3
+)
 WIDTH, ROOM = 300, 24  # pixels over which points spread on a narrow screen, and room that is enough for a label
 TOLD = 40  # points up to which their labels stand beside them
 COORDINATES = 4  # of a point, told where it is hovered over
@@ -93,9 +97,8 @@ def _kind(
         "showlegend": False,
     }
     if all(beside):
-        halo = "0 0 2px var(--paper), 0 0 2px var(--paper), 0 0 4px var(--paper)"
         drawn |= {"text": [str(row) for row in rows], "textposition": beside}
-        drawn |= {"textfont": {"size": 12, "shadow": halo}, "cliponaxis": False}
+        drawn |= {"textfont": {"size": 12, "shadow": HALO}, "cliponaxis": False}
     sample = marker | {"color": theme.hue(4) if name == "minimum" and not hues(record) else "var(--quiet)", "size": 10}
     key = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "marker": sample, "name": legend}
     return [drawn | more, key | {"legendgroup": legend, "hoverinfo": "skip"} | more]

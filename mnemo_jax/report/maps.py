@@ -49,6 +49,7 @@ def contours(record: Results) -> dict[str, Any]:
     height = np.where(np.isfinite(loss), np.interp(loss, steps, np.arange(len(steps))), np.nan)
     told = np.unique(np.linspace(0, len(steps) - 1, BAR).round().astype(int))
     ticks = [words.number(float(steps[k]), 3, 1e-9 * float(np.ptp(steps))) for k in told]
+    heights = len(np.unique(loss[np.isfinite(loss)])) > 1  # a bar of one height, or of none, would be made up
     return {
         "type": "contour",
         "x": digits(x),
@@ -61,9 +62,15 @@ def contours(record: Results) -> dict[str, Any]:
         "zmax": len(steps) - 1,
         "line": {"width": 0.5, "color": "var(--contour)"},
         "colorscale": theme.heights(),
+        "showscale": heights,
         "colorbar": bar("loss") | {"tickvals": told.tolist(), "ticktext": ticks},
         "hovertemplate": "x₁ %{x:.4g}<br>x₂ %{y:.4g}<br>loss %{customdata:.5g}<extra></extra>",
     }
+
+
+def unknown(record: Results) -> str:
+    """Return what a reader must know of a picture of the loss that is not finite all over, or has one height."""
+    return words.unknown(record, "Blank")
 
 
 def bar(name: str) -> dict[str, Any]:
@@ -84,12 +91,15 @@ def over_loss(
     record: Results, shown: np.ndarray, traces: list[dict[str, Any]], *, title: str, caption: str, alt: str
 ) -> Chart:
     """Return the chart of the landscape: ``traces`` over the contours of the loss in a window ``[2, 2]``."""
+    heights = contours(record)
+    nothing = {"text": "no finite loss", "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.97, "showarrow": False}
+    known = any(value == value for row in heights["customdata"] for value in row)
     return Chart(
         name="landscape",
         title=title,
         caption=caption,
         alt=alt,
-        figure=figure([contours(record), *traces], **axes(shown, BELOW)),
+        figure=figure([heights, *traces], annotations=[] if known else [nothing], **axes(shown, BELOW)),
         numbers=Cells(0, "x2 \\ x1", "customdata"),
         height=AROUND + BELOW,
         ratio=ratio(shown),

@@ -34,8 +34,12 @@ def _plane(found: CriticalPoints) -> Chart:
         shown,
         [*ways, *look.marks(found, rows, x[rows, 0], x[rows, 1])],
         title="The loss and its critical points",
-        caption=f"Contours of the loss, closer together for low values. {words.box(found)} "
-        f"{look.legend(found, rows)}{led}",
+        caption=words.sentences(
+            "Contours of the loss, closer together for low values.",
+            words.box(found),
+            maps.unknown(found),
+            look.legend(found, rows) + led,
+        ),
         alt=f"A contour map of the loss over the box. {words.box(found)}",
     )
 
@@ -47,7 +51,7 @@ def _line(found: CriticalPoints) -> Chart:
     return Chart(
         name="landscape",
         title="The loss and its critical points",
-        caption=f"The loss over the box. {words.box(found)} Numbers are labels.",
+        caption=words.sentences("The loss over the box.", words.box(found), maps.unknown(found), "Numbers are labels."),
         alt=f"The curve of the loss. {words.box(found)}",
         figure=figure(
             [curve, *look.marks(found, rows, table.x[rows, 0], table.loss[rows])],

@@ -10,7 +10,19 @@ from mnemo_jax.errors import MnemoError
 from mnemo_jax.figures.style import Results
 from mnemo_jax.finish import DURATIONS
 from mnemo_jax.record import Record
-from mnemo_jax.report import basins, catalogue, ends, landscape, projection, shares, stalls, steps, training, verdict
+from mnemo_jax.report import (
+    basins,
+    catalogue,
+    ends,
+    landscape,
+    networks,
+    projection,
+    shares,
+    stalls,
+    steps,
+    training,
+    verdict,
+)
 from mnemo_jax.report.chart import Chart
 from mnemo_jax.report.page import render
 from mnemo_jax.stall_report import notes as stall_notes
@@ -34,6 +46,7 @@ def run_page(record: Record) -> str:
         ends=some(ends.final_losses(record), ends.generalisation(record)),
         measures=training.measures(record),
         levels=ends.levels(record),
+        networks=networks.networks(record),
         shares=some(shares.shares(record), shares.levels(record)),
         catalogue=catalogue.catalogue(record),
         outcomes=catalogue.outcomes(record.outcomes, record.summary["starts"], "starts"),

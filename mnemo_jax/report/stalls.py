@@ -6,7 +6,7 @@ import numpy as np
 
 from mnemo_jax.dwells import Dwells, Place
 from mnemo_jax.figures import words
-from mnemo_jax.figures.stalls import ENOUGH, WIDE, name_of
+from mnemo_jax.figures.stalls import ENOUGH, WIDE, name_of, rest_told
 from mnemo_jax.record import Record
 from mnemo_jax.report import theme
 from mnemo_jax.report.chart import Chart, digits, figure
@@ -34,9 +34,8 @@ def stalls(record: Record, told: Dwells) -> Chart | None:
         return None
     lines = _lines(record, told)
     medians = [_median(line.name, line.place) for line in lines]
-    shown = sum(line.place.stalls for line in lines if line.place is not told.overall)
-    rest = told.overall.stalls - shown
-    more = f" {rest:,} at rarer places have no line of their own." if rest and len(lines) > 1 else ""
+    rest = rest_told(told, [line.place for line in lines if line.place is not told.overall])
+    more = f" {rest}" if rest else ""
     censored = sum(told.overall.censored.values())
     open_ = f" Crosses: {censored:,} were not over when the descent ended, and count up to there." if censored else ""
     return Chart(
