@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from threading import Lock
 from typing import Any
 
 import jax
@@ -129,20 +130,25 @@ def _shape(loss: Loss, x: jax.ShapeDtypeStruct, args: Args, name: str) -> Any:
         raise UserError(f"loss: {name!r} is not a pure JAX function: {_first_line(error)}") from error
     except Exception as error:  # whatever a user's function raises is the user's to read, in one line
         words = _first_line(error).removesuffix(" (normalize_indices=True)")
-        point = f"; a point has shape {x.shape}" if isinstance(error, IndexError) else ""
+        told = isinstance(error, IndexError) and loss.unravel is None
+        point = f"; a point has shape {x.shape}" if told else ""
         raise UserError(f"loss: {name!r} fails: {type(error).__name__}: {words}{point}") from error
     return out
+
+
+CHECKING = Lock()  # the setting is the whole process's
 
 
 @contextmanager
 def _checked_indices() -> Iterator[None]:
     """Have jax refuse indices that are out of bounds, which it otherwise takes for those of the nearest entries."""
-    before = jax.config.jax_check_static_indices  # type: ignore[attr-defined]
-    jax.config.update("jax_check_static_indices", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_check_static_indices", before)
+    with CHECKING:
+        before = jax.config.jax_check_static_indices  # type: ignore[attr-defined]
+        jax.config.update("jax_check_static_indices", True)
+        try:
+            yield
+        finally:
+            jax.config.update("jax_check_static_indices", before)
 
 
 def check_scalar(key: str, function: Callable[..., Any], *example: Any) -> None:
@@ -152,7 +158,8 @@ def check_scalar(key: str, function: Callable[..., Any], *example: Any) -> None:
         UserError: what it returns, or how it fails.
     """
     try:
-        out = jax.eval_shape(function, *example)
+        with _checked_indices():
+            out = jax.eval_shape(function, *example)
     except Exception as error:  # whatever a user's function raises
         raise UserError(f"{key}: fails: {type(error).__name__}: {_first_line(error)}") from error
     if not hasattr(out, "shape") or out.shape != ():
@@ -169,7 +176,7 @@ def _first_line(error: Exception) -> str:
 def _cast(key: str, value: Any, dtype: Any) -> Array:
     try:
         array = jnp.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserError(f"loss.args.{key}: {value!r} is neither a number nor an array of numbers") from error
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise UserError(f"loss.args.{key}: {value!r} is not real; give its two parts apart")

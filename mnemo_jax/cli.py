@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 the user's mistake, 130 interrupted.
 """
 
 import atexit
+import errno
 import functools
 import gc
 import json
@@ -21,6 +22,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from mnemo_jax.errors import MnemoError, UserError, did_you_mean
+from mnemo_jax.newest import RUNS, candidates
 
 BEGUN = time.perf_counter()
 
@@ -66,10 +68,8 @@ Fresh = Annotated[bool, typer.Option(help="Begin a new record where one exists."
 
 def _newest(path: Path) -> Path:
     """Return the folder that a path stands for, saying so where it was chosen."""
-    if path.exists():
+    if os.path.exists(path):  # of a path that is too long Path's own would raise an error
         return path
-    from mnemo_jax.newest import candidates
-
     found = candidates(path)
     if len(found) > 1:
         _warn(f"{path}: taking {found[0]}, the newest of {len(found)}")
@@ -97,6 +97,11 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError:
             os._exit(0)  # the reader of our output, such as head, has seen enough
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            typer.echo(f"mnemo: {str(error.filename)[:40]}…: is too long for a path", err=True)
+            raise typer.Exit(UserError.exit_code) from error
 
     return wrapper
 
@@ -106,7 +111,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 def run(
     config: Config,
     overrides: Overrides = None,
-    out: Out = Path("runs"),
+    out: Out = RUNS,
     devices: Devices = None,
     json_: Json = False,
     fresh: Fresh = False,
@@ -134,7 +139,7 @@ def run(
 def search(
     config: Config,
     overrides: Overrides = None,
-    out: Out = Path("runs"),
+    out: Out = RUNS,
     json_: Json = False,
     fresh: Fresh = False,
     top: Top = None,
@@ -162,7 +167,7 @@ def sweep(
         list[str] | None,
         typer.Argument(help="Keys with values, key=a,b,c or key=linspace(a,b,n), and overrides.", show_default=False),
     ] = None,
-    out: Out = Path("runs"),
+    out: Out = RUNS,
     devices: Devices = None,
     json_: Json = False,
     fresh: Fresh = False,
@@ -183,7 +188,7 @@ def sweep(
 def compare(
     config: Config,
     overrides: Overrides = None,
-    out: Out = Path("runs"),
+    out: Out = RUNS,
     devices: Devices = None,
     json_: Json = False,
     fresh: Fresh = False,
@@ -204,7 +209,7 @@ def compare(
 def escape(
     config: Config,
     overrides: Overrides = None,
-    out: Out = Path("runs"),
+    out: Out = RUNS,
     devices: Devices = None,
     json_: Json = False,
     fresh: Fresh = False,
@@ -254,7 +259,7 @@ def claims(
     only: Annotated[
         list[str] | None, typer.Option(help="Run this claim alone; may be repeated.", show_default=False)
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder that receives the folder of records.")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Folder that receives the folder of records.")] = RUNS,
     devices: Devices = None,
     json_: Json = False,
     fresh: Fresh = False,
@@ -297,7 +302,7 @@ def list_(
         raise UserError(f"{out}: no such folder")
     from mnemo_jax import terminal_list
 
-    terminal_list.show(out or Path("runs"))
+    terminal_list.show(out or RUNS)
 
 
 @app.command()

@@ -1,9 +1,11 @@
 """Configs: TOML files with typed keys, dotted overrides, and one clear sentence for every mistake."""
 
+import difflib
 import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +27,7 @@ from mnemo_jax.types import Tile
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 PerAxis = float | tuple[float, ...]
+UNTYPED = ("args", "optimizer", "optimizers", "sweep")  # tables whose keys have no types of ours
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -126,7 +129,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         UserError: there is no such file, or it is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=_number)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except IsADirectoryError as error:
@@ -146,9 +149,15 @@ def parse(table: Mapping[str, Any], source: str, overrides: Sequence[str] = ()) 
     if isinstance(starts, Mapping):
         table = {**table, "starts": {"kind": "uniform", **starts}}
     try:
-        return TypeAdapter(Config).validate_json(json.dumps(table, default=str), strict=True)
+        return _config(table)
     except ValidationError as error:
+        with suppress(ValidationError):
+            return _config(_whole(table))
         raise _mistake(sentence(error), source, overrides) from error
+
+
+def _config(table: Mapping[str, Any]) -> Config:
+    return TypeAdapter(Config).validate_json(json.dumps(table, default=str), strict=True)
 
 
 def _mistake(sentence: str, source: str, overrides: Sequence[str]) -> UserError:
@@ -170,42 +179,50 @@ def _override(table: dict[str, Any], text: str) -> None:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise UserError(f"{text!r}: {part!r} is a value, not a table")
-    table[parts[-1]] = _value(value.strip())
-    if known := CHOICES.get(".".join(parts), lambda _: None)(str(table[parts[-1]])):
-        for other in table.keys() - known:
-            del table[other]  # of another kind of starts, or another optimizer
+    old, table[parts[-1]] = table.get(parts[-1]), _value(value.strip())
+    if choice := CHOICES.get(".".join(parts)):
+        default, keys = choice
+        new = keys(str(table[parts[-1]]))
+        for other in keys(str(old or default)) - new if new else ():
+            table.pop(other, None)  # of the old kind of starts, or of the old optimizer, alone
 
 
-def _keys_of_starts(kind: str) -> set[str] | None:
-    """Return the keys of a kind of starts; None for one that does not exist, which is told later."""
-    return {field.name for field in fields(KINDS[kind])} if kind in KINDS else None
+def _keys_of_starts(kind: str) -> set[str]:
+    """Return the keys of a kind of starts; none of one that does not exist, which is told later."""
+    return {field.name for field in fields(KINDS[kind])} if kind in KINDS else set()
 
 
-def _keys_of_optimizer(name: str) -> set[str] | None:
+def _keys_of_optimizer(name: str) -> set[str]:
     """Return the keys of an optimizer, as `_keys_of_starts` does."""
     from mnemo_jax import optimizers
 
-    return {"name", "noise", *optimizers.arguments(name)} if name in optimizers.factories() else None
+    return {"name", "noise", *optimizers.arguments(name)} if name in optimizers.factories() else set()
 
 
-CHOICES = {"starts.kind": _keys_of_starts, "optimizer.name": _keys_of_optimizer}
-"""Overrides after which only those keys of a file's table stay that fit the new choice."""
+CHOICES = {"starts.kind": ("uniform", _keys_of_starts), "optimizer.name": ("sgd", _keys_of_optimizer)}
+"""Overrides that drop what a file says of another choice: the default, and the keys of each."""
 
 
 def _value(text: str) -> Any:
-    """Return an override's value as TOML reads it, a bare word as text."""
+    """Return an override's value as TOML reads it, a bare word as text; 1e6 stands for a whole number."""
     try:
-        return tomllib.loads(f"value = {text}", parse_float=_number)["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    whole = isinstance(value, float) and value.is_integer() and ("e" in text.lower() or "." not in text)
+    return int(value) if whole else value
 
 
-def _number(text: str) -> float | int:
-    """Return the number that TOML takes for a float; 1e6 stands for a whole number."""
-    value = float(text)
-    return int(value) if value.is_integer() and "e" in text.lower() else value
+def _whole(value: Any) -> Any:
+    """Return a table of keys that have types with 1e6 as a whole number, which fits where floats are wanted too."""
+    if isinstance(value, Mapping):
+        return {key: inner if key in UNTYPED else _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
 
 
+CLOSE = 0.8  # likeness of two keys from which one is the other misspelt
 BRANCH = re.compile(r"float|int|bool|str|tuple\[.*\]")  # pydantic's names for the branches of a union
 
 
@@ -220,10 +237,10 @@ def sentence(error: ValidationError, made: Any = None) -> str:
     key = ".".join(path) or "config"
     if first["type"] in UNKNOWN:
         known = _keys(path[:-1], first["loc"], made or schema())
-        meant = did_you_mean(path[-1], known)
-        if made is None and len(path) == 1 and not meant.startswith(";") and (inside := _tables_with(key, known)):
-            meant = f"; did you mean {' or '.join(map(repr, inside))}?"
-        return f"{key}: unknown key{meant}"
+        inside = _tables_with(key, known) if made is None and len(path) == 1 else []
+        if inside and not difflib.get_close_matches(key, known, cutoff=CLOSE):
+            return f"{key}: unknown key; did you mean {' or '.join(map(repr, inside))}?"
+        return f"{key}: unknown key{did_you_mean(path[-1], known)}"
     if first["type"] == "union_tag_invalid":
         kind = first["input"].get("kind")
         return f"{key}.kind: no kind of starts is called {kind!r}{did_you_mean(str(kind), KINDS)}"
@@ -235,7 +252,7 @@ def _tables_with(key: str, tables: Sequence[str]) -> list[str]:
     from mnemo_jax import optimizers
 
     made = schema()
-    found = [table for table in tables if key in _keys([table], ("uniform",), made)]
+    found = [table for table in tables if any(key in _keys([table], (kind,), made) for kind in KINDS)]
     if any(key in optimizers.arguments(name) for name in optimizers.factories()):
         found.insert(0, "optimizer")
     return [f"{table}.{key}" for table in found]

@@ -24,7 +24,7 @@ from mnemo_jax.pathways import ENDS, Pathways
 from mnemo_jax.picture import picture
 from mnemo_jax.plan import Plan
 from mnemo_jax.prepare import Warn, devices_for, prepare
-from mnemo_jax.provenance import begin, folder_of
+from mnemo_jax.provenance import begun, folder_of
 from mnemo_jax.search import WAYS, Looked, Search, search
 from mnemo_jax.stopping import Seeking
 from mnemo_jax.tables import KINDS, OUTCOMES, points_table
@@ -61,10 +61,10 @@ def run(
         folder = folder_of(plan, out, fresh)
         if (folder / "summary.json").exists():
             return CriticalPoints(folder)
-        judge = prepare(plan, workers, warn).judge
         with store.locked(folder):
             store.sweep(folder)
-            begin(plan, folder, workers)
+            with begun(plan, folder, workers):
+                judge = prepare(plan, workers, warn).judge
             clock.lap("preparation")
             found = search(judge, seeking, plan.seed, starts)
             clock.lap("search")

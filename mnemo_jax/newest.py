@@ -6,6 +6,8 @@ from pathlib import Path
 from mnemo_jax import journal
 
 RUNS = Path("runs")  # where records are written and looked for unless told otherwise
+SEVERAL = {"sweep.json": "sweep", "compare.json": "comparison", "verdicts.json": "claims"}
+"""What folders of several records are, by the file that has the table of all."""
 
 
 def candidates(path: Path) -> list[Path]:
@@ -17,10 +19,10 @@ def candidates(path: Path) -> list[Path]:
     found: list[Path] = []
     for folder in (path.parent, RUNS) if path.parent == Path() else (path.parent,):
         found = found or [one for one in folder.glob("*") if one.is_dir() and name.fullmatch(one.name)]
-    return sorted(found, key=_changed, reverse=True)
+    return sorted(found, key=written, reverse=True)
 
 
-def _changed(folder: Path) -> float:
-    """Return when a record was last written to, in seconds; figures and pages of it do not count."""
-    own = folder / journal.NAME
-    return (own if own.exists() else folder).stat().st_mtime
+def written(folder: Path) -> float:
+    """Return when a record was last written to, in seconds since 1970; figures and pages of it do not count."""
+    files = [folder / name for name in (journal.NAME, *SEVERAL)]
+    return next((file for file in files if file.exists()), folder).stat().st_mtime

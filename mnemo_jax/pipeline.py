@@ -31,7 +31,7 @@ from mnemo_jax.keys import root_of
 from mnemo_jax.labelling import Labelled, label, sparing, unjudged
 from mnemo_jax.plan import Plan
 from mnemo_jax.prepare import Prepared, Warn, devices_for, prepare
-from mnemo_jax.provenance import begin, folder_of
+from mnemo_jax.provenance import begun, folder_of
 from mnemo_jax.record import Record, load
 from mnemo_jax.starts import drawer
 from mnemo_jax.tables import history_table, members_table, points_of, points_table, stalls_table, starts_table
@@ -122,10 +122,10 @@ def _run(plan: Plan, out: Path, devices: int | None, fresh: bool, report: Report
         if (folder / "summary.json").exists():
             return load(folder)
         drawer(plan.starts, plan.landscape, plan.seed)  # mistakes in the starts come before the folder
-        prepared = prepare(plan, workers, warn)
         with store.locked(folder):
             store.sweep(folder)
-            begin(plan, folder, workers)
+            with begun(plan, folder, workers):
+                prepared = prepare(plan, workers, warn)
             clock.lap("preparation")
             for part in plan.looks():
                 prepared = prepared._replace(plan=part)

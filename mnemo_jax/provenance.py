@@ -1,6 +1,9 @@
 """How a record begins: its folder, its config, and what it was made with."""
 
 import platform as host
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -53,6 +56,19 @@ def begin(plan: Plan, folder: Path, devices: Devices) -> None:
     if pairs:
         changed = ", ".join(f"{old}, now {new}" for old, new in pairs)
         raise UserError(f"{folder}: was begun with {changed}; bytes would differ, so use --fresh for a new record")
+
+
+@contextmanager
+def begun(plan: Plan, folder: Path, devices: Devices) -> Iterator[None]:
+    """Begin a record or go on with one (see `begin`); a new one for which nothing can be computed is taken away."""
+    new = not (folder / "provenance.json").exists()
+    begin(plan, folder, devices)
+    try:
+        yield
+    except UserError:
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _provenance(plan: Plan, devices: Devices) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from mnemo_jax import store
 from mnemo_jax.errors import UserError
 from mnemo_jax.found import CriticalPoints, opened
+from mnemo_jax.newest import RUNS
 from mnemo_jax.record import Record
 
 VIEWS = {
@@ -37,7 +38,7 @@ MISTAKES = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogExcept
 BLOCK = "CAST(regexp_extract(filename, '([0-9]+)[.]parquet$', 1) AS INTEGER)"
 
 
-def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = Path("runs")) -> pa.Table:
+def ask(sql: str, runs: Sequence[Path] | None = None, folder: Path = RUNS) -> pa.Table:
     """Return the answer to ``sql`` as an Arrow table.
 
     The views are ``starts``, ``stalls`` and ``catalogue`` of runs, ``history`` of those on data, and ``searches``,

@@ -41,7 +41,8 @@ def networks_of(
     Raises:
         UserError: the run's loss is no network's or was made in Python, it kept no end points, or matfree is missing.
     """
-    lanczos.check_installed()
+    if points:
+        lanczos.check_installed()
     with jax.enable_x64(True), Devices(1) as devices:
         plan = plan_of(record, devices, "apply the functions of mnemo_jax.networks to its ends yourself")
         ends, paths = ends_of(record, plan, starts), _paths(record)

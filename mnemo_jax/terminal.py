@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -151,7 +152,7 @@ def notes(record: Record) -> list[str]:
     summary, unseen = record.summary, record.summary["unseen"]
     judged = bool(record.config["record"]["catalogue"])
     often = [name for name in ADVICE if summary["outcomes"].get(name, 0) > MOST * summary["starts"]]
-    lines = [ADVICE[name].format(record=record.path) for name in often]
+    lines = [ADVICE[name].format(record=shlex.quote(str(record.path))) for name in often]
     if "out_of_steps" in often and judged and np.any(record.catalogue.kind == Kind.KINK):
         lines.append(KINKED)
     most = record.config["starts"].get("count", 0)
@@ -211,14 +212,13 @@ def _points(record: Record, top: int) -> Table:
 def _cells(p: Mapping[str, Any], dust: float) -> tuple[str, ...]:
     """Return a point's row of the table of points, in which losses below ``dust`` are zero."""
     low, high = p["interval"]
-    lowest = 0.0 if p["nullity"] and not p["index"] else p["eigenvalues"][0]  # what counts as zero is rounding
     return (
         str(p["label"]),
         coordinates(p["x"]),
         f"{tidy(p['loss'], dust):.8g}",
         word(KINDS.index(p["kind"]), len(p["x"])) + (f", nullity {p['nullity']}" if p["nullity"] else ""),
         "" if p["kind"] == "kink" else str(p["index"]),
-        f"{lowest:.5g}" if p["kind"] != "kink" else "",
+        f"{tidy(p['eigenvalues'][0], p['zero']):.5g}" if p["kind"] != "kink" else "",
         f"{percent(p['share'])} %",
         f"{percent(low)} – {percent(high)} %" if low == low else "",
         f"{p['median_steps']:,}" if p["median_steps"] >= 0 else "",

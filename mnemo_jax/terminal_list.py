@@ -1,25 +1,26 @@
 """What a person sees of a folder of records: a row for each, with what tells it from the others."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mnemo_jax import journal, store
+from mnemo_jax import store
 from mnemo_jax.errors import UserError
+from mnemo_jax.newest import SEVERAL, written
 from mnemo_jax.terminal import fitted, out
 
 SPARE = ("seed", "precision", "points", "loss", "what")  # columns that a narrow terminal does without
 LONGEST = 40  # letters of a loss
-KINDS = {"sweep.json": "sweep", "compare.json": "comparison", "verdicts.json": "claims"}
 
 
 def show(folder: Path) -> None:
     """Print the records in a folder."""
     rows = [row for path in sorted(folder.glob("*/")) if (row := _row(path))]
-    names = ["run", "what", "loss", "optimizer", "precision", "seed", "starts", "points", "state", "written"]
-    left = ("run", "what", "loss", "optimizer", "precision", "state", "written")
+    names = ["run", "what", "loss", "optimizer", "precision", "seed", "starts", "points", "state", "written (UTC)"]
+    left = ("run", "what", "loss", "optimizer", "precision", "state", "written (UTC)")
     out.print(fitted("", rows, names, SPARE, left, folding="run") if rows else f"No runs in {folder}.")
 
 
@@ -27,7 +28,7 @@ def _row(path: Path) -> dict[str, str] | None:
     """Return a record's row, None for a folder that is none."""
     if not (path / "provenance.json").exists():
         return _several(path)
-    row = {"run": str(path), "written": _day(path)}
+    row = {"run": str(path), "written (UTC)": _day(path)}
     try:
         if store.newer_schema(path) is not None:
             return row | {"state": "needs a newer mnemo_jax"}
@@ -42,24 +43,24 @@ def _row(path: Path) -> dict[str, str] | None:
             return row | {"what": "search", "starts": f"{summary['searches']:,}", "optimizer": ""}
         what = "escape" if (path / "escape.json").exists() else "run"
         return row | {"what": what, "starts": f"{summary['starts']:,}"}
-    except (UserError, KeyError):
+    except (UserError, KeyError, TypeError, ValueError, AttributeError):
         return row | {"state": "damaged"}
 
 
 def _several(path: Path) -> dict[str, str] | None:
     """Return the row of a folder of several records, None for one that holds none."""
-    kinds = [kind for name, kind in KINDS.items() if (path / name).exists()]
     parts = len(list(path.glob("*/provenance.json")))
-    if not (kinds or parts):
+    state = f"done, {parts} run{'' if parts == 1 else 's'}" if parts else "done"
+    what = next((word for name, word in SEVERAL.items() if (path / name).exists()), None)
+    if what is None and parts and (begun := re.search("-(sweep|compare)-", path.name)):
+        what, state = SEVERAL[f"{begun[1]}.json"], "unfinished"
+    if what is None:
         return None
-    state = f"done, {parts} run{'' if parts == 1 else 's'}" if parts and kinds else "done" if kinds else "unfinished"
-    return {"run": str(path), "what": kinds[0] if kinds else "several", "state": state, "written": _day(path)}
+    return {"run": str(path), "what": what, "state": state, "written (UTC)": _day(path)}
 
 
 def _day(path: Path) -> str:
-    """Return when a record was finished, or last written to, in UTC."""
-    when = journal.finished(path) or datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return f"{when:%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(written(path), UTC):%Y-%m-%d %H:%M}"
 
 
 def _loss(table: Mapping[str, Any]) -> str:

@@ -173,6 +173,7 @@ def test_mistakes_end_processes_with_two(place):
         (("list", "nowhere"), "nowhere: no such folder"),
         (("show", "wells.toml"), "wells.toml: is a file; `mnemo run` carries out a config"),
         (("run", "."), ".: is a folder; give a TOML file"),
+        (("show", "a" * 300), "is too long for a path"),
         (("report", "a", "b", "--out", "x.html"), "--out x.html: is one file, and there are 2 records"),
         (("claims", "."), "wells.toml: is the config of a run, not a claim"),
         (("run", "wells.toml", "starts.count=abc"), "override starts.count=abc: starts.count: "),

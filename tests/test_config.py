@@ -331,10 +331,12 @@ def test_a_folder_is_no_config(tmp_path):
 
 
 def test_whole_numbers_with_exponents(tmp_path):
-    (tmp_path / "run.toml").write_text('name = "r"\n[loss]\nname = "power"\n[starts]\ncount = 1.5e3\n')
+    text = 'name = "r"\n[loss]\nname = "power"\nargs = { a = 1e20, b = 1e3 }\n[starts]\ncount = 1.5e3\n'
+    (tmp_path / "run.toml").write_text(text)
     assert config.read(tmp_path / "run.toml").starts.count == 1500
+    assert repr(config.read(tmp_path / "run.toml").loss.args) == "{'a': 1e+20, 'b': 1000.0}"
     with pytest.raises(UserError, match=r"starts\.count: input should be a valid integer"):
-        config.read(tmp_path / "run.toml", ["starts.count=100.0"])
+        config.read(tmp_path / "run.toml", ["starts.count=100.5"])
 
 
 @pytest.mark.parametrize(
@@ -344,6 +346,10 @@ def test_whole_numbers_with_exponents(tmp_path):
         ("momentum=1", "'optimizer.momentum'"),
         ("grad_tol=1", "'stop.grad_tol'"),
         ("staps.count=1", "'starts'"),
+        ("optimizers.name=1", "'optimizer'"),
+        ("count=1", "'search.count' or 'starts.count'"),
+        ("shape=1", "'starts.shape'"),
+        ("expression=1", "'loss.expression'"),
     ],
 )
 def test_keys_without_their_table(tmp_path, override, meant):
@@ -366,6 +372,7 @@ def test_another_optimizer_keeps_what_fits(tmp_path):
     }
     assert told("optimizer.name=adamw") == {"name": "adamw", "learning_rate": 0.1, "b1": 0.8}
     assert told("optimizer.name=admw")["b1"] == 0.8  # no such optimizer: told when it is made
+    assert told("optimizer.name=sgd", "optimizer.momentun=0.9")["momentun"] == 0.9  # nobody's: told as well
 
 
 TABLES = [(), ("loss",), ("stop",), ("tile",), ("record",), ("optimizer",), ("optimizer", "learning_rate")]

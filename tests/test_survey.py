@@ -357,3 +357,8 @@ def test_a_loss_that_is_no_number_anywhere_is_refused_and_leaves_nothing(tmp_pat
         ):
             find(nowhere, out=tmp_path, **kwargs)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_observables_read_no_further_than_a_point_goes(tmp_path):
+    with pytest.raises(mnemo.UserError, match=r"observables\.far: fails: IndexError: index 7 out of bounds"):
+        mnemo.survey("himmelblau", starts=8, observables={"far": lambda x: x[7]}, out=tmp_path, devices=1)

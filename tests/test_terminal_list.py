@@ -93,6 +93,7 @@ def test_newer_and_damaged_records_hide_no_others(himmelblau, tmp_path, listed):
     for name in ("damaged", "newer", "whole"):
         shutil.copytree(himmelblau.path, tmp_path / name)
     (tmp_path / "damaged" / "summary.json").write_text("{")
+    (tmp_path / "damaged" / "journal.jsonl").write_bytes(b"\xff\n5\n")
     path = tmp_path / "newer" / "provenance.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": store.SCHEMA + 1}))
     states = [re.split("  +", line)[-1] for line in listed(tmp_path)]
@@ -104,21 +105,29 @@ def test_folders_of_several_runs(himmelblau, tmp_path, listed):
         shutil.copytree(himmelblau.path, tmp_path / name / "cell")
     (tmp_path / "a-sweep-0" / "sweep.json").write_text("{}")
     (tmp_path / "b-compare-0" / "compare.json").write_text("{}")
+    shutil.copytree(himmelblau.path, tmp_path / "d-sweep-0" / "cell")
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims" / "verdicts.json").write_text("{}")
     (tmp_path / "other").mkdir()
     told = [re.split("  +", line)[1:] for line in listed(tmp_path)]
-    assert told == [["sweep", "done, 1 run"], ["comparison", "done, 1 run"], ["several", "unfinished"]]
+    done = [["sweep", "done, 1 run"], ["comparison", "done, 1 run"]]
+    assert told == [*done, ["claims", "done"], ["sweep", "unfinished"]]
 
 
 def test_a_name_stands_for_its_newest_record(himmelblau, tmp_path, monkeypatch, capsys):
     for hashed, day in (("0123abcd", 3), ("0123abcd-2", 2), ("89abcdef", 1)):
         folder = shutil.copytree(himmelblau.path, tmp_path / "runs" / f"well-{hashed}")
         os.utime(folder / "journal.jsonl", (day, day))
-    shutil.copytree(himmelblau.path, tmp_path / "runs" / "well-sweep-89abcdef")
+    for hashed, day in (("01234567", 1), ("89abcdef", 2)):
+        sweep = shutil.copytree(himmelblau.path, tmp_path / "runs" / f"well-sweep-{hashed}" / "cell").parent
+        (sweep / "sweep.json").write_text("{}")
+        os.utime(sweep / "sweep.json", (day, day))
+    (tmp_path / "runs" / "well-sweep-01234567" / "figures").mkdir()  # does not make it newer
     monkeypatch.chdir(tmp_path)
     for word in ("well", "runs/well"):
         assert str(cli._newest(cli.Path(word))) == "runs/well-0123abcd"
         assert capsys.readouterr().err == f"mnemo: {word}: taking runs/well-0123abcd, the newest of 3\n"
     assert str(cli._newest(cli.Path("runs/well-sweep"))) == "runs/well-sweep-89abcdef"
-    assert capsys.readouterr().err == ""
+    assert "the newest of 2" in capsys.readouterr().err
     for word in ("wel", "runs/well-0123", "elsewhere/well"):
         assert str(cli._newest(cli.Path(word))) == word

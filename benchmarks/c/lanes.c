@@ -75,8 +75,9 @@ static inline void step(Vector *v, num rate, num tolerance, num reach, mask most
         sum += absolute(g[i]);
         far = larger(far, absolute(v->x[i]));
     }
-    v->converged = worst <= tolerance;
-    v->going = ~v->converged & (sum < (real)INFINITY) & (far <= reach) & (v->steps < most);
+    mask fit = sum < (real)INFINITY;
+    v->converged = fit & (worst <= tolerance);
+    v->going = ~v->converged & fit & (far <= reach) & (v->steps < most);
     v->steps -= v->going;
     RULE(v->x, g, (num)(v->going & (mask)rate), &v->memory);
 }

@@ -56,7 +56,7 @@ def shares(told: Mapping[str, Any]) -> Figure | None:
 
 def _note(told: Mapping[str, Any], key: str, panels: int) -> str:
     total = sum(told["cells"][0]["outcomes"].values())
-    lines = [f"{words.several(total, 'start')} in each run, the same ones. Bands: 95 % Wilson intervals{_thin(told)}."]
+    lines = [f"{words.several(total, 'start')} in each run, the same ones.{_bands(told)}"]
     if key == "optimizer.learning_rate":
         lines.append("Vertical lines: learning rates up to which minima are stable, 2 (1 + momentum) / eigenvalue.")
     if told["branches"] > TOP:
@@ -66,11 +66,14 @@ def _note(told: Mapping[str, Any], key: str, panels: int) -> str:
     return " ".join(lines)
 
 
-def _thin(told: Mapping[str, Any]) -> str:
-    """Return that bands are too narrow to be seen where all are."""
+def _bands(told: Mapping[str, Any]) -> str:
+    """Return what the bands are, where starts are a sample, and whether all are too narrow to be seen."""
     intervals = [minimum["interval"] for cell in told["cells"] for minimum in cell["minima"] if minimum["interval"]]
     top = max(share for cell in told["cells"] for share in _shares(cell))
-    return ", narrower than the lines" if all(high - low < SEEN * top for low, high in intervals) else ""
+    if not intervals:
+        return ""
+    thin = all(high - low < SEEN * top for low, high in intervals)
+    return f" Bands: 95 % Wilson intervals{', narrower than the lines' if thin else ''}."
 
 
 def _shares(cell: Mapping[str, Any]) -> list[float]:

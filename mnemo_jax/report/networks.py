@@ -12,7 +12,8 @@ from mnemo_jax.figures import style
 from mnemo_jax.record import Record
 from mnemo_jax.report.table import Cell, Column, Table
 from mnemo_jax.run_networks import FILE
-from mnemo_jax.terminal_networks import WAYS, notes, sentence
+from mnemo_jax.tables import tidy
+from mnemo_jax.terminal_networks import DUST, WAYS, notes, sentence
 
 TITLES = {
     "barriers": "The loss on the ways between ends",
@@ -82,7 +83,8 @@ def _curvature(told: dict[str, Any]) -> Table | None:
     rows = [
         [
             Cell(f"{end['start']:,}", end["start"]),
-            *(_number(end[key]) for key in ("loss", "highest", "lowest")),
+            _number(end["loss"]),
+            *(_number(tidy(end[key], end["zero"])) for key in ("highest", "lowest")),
             Cell(f"{'' if end['decided'] else '≥ '}{end['negative']:,}", end["negative"]),
             Cell(end["word"]),
         ]
@@ -96,10 +98,11 @@ def _barriers(told: dict[str, Any]) -> Table | None:
     found = told["barriers"]
     if not found:
         return None
-    number = len(found["pairs"])
-    rows = []
+    number, rows = len(found["pairs"]), []
+    none = DUST * np.max(found["losses"]["loss"]["straight"]["loss"])
     for way, part in found["losses"]["loss"].items():
         height = np.array(part["height"], float)
+        height[height < none] = 0.0
         rows.append([Cell(WAYS[way]), *(_number(float(of(height))) for of in (np.median, np.min, np.max))])
     return Table(
         name="barriers-between",
