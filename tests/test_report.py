@@ -212,6 +212,7 @@ END = {
     "negative": 4,
     "decided": False,
     "word": "undecided",
+    "zero": 1e-6,
 }
 
 
@@ -219,7 +220,8 @@ def test_what_was_found_of_networks_is_in_the_page_of_their_run(records, pages, 
     assert "the-networks" not in pages["line"].read_text()
     folder = tmp_path / "run"
     shutil.copytree(records.line.path, folder)
-    curvature = {"optimizer": "sgd", "full_batch": True, "limit": None, "ends": [END], "products": 60}
+    curvature = {"optimizer": "sgd", "full_batch": True, "limit": None, "ends": [END, END | {"lowest": -3e-7}]}
+    curvature["products"] = 60
     told = {"starts": 8, "ends": 8, "loss": {}, "network": None, "gradients": [], "layers": None, "distinct": None}
     told |= {"curvature": curvature, "density": None, "sharpness": None, "barriers": BARRIERS, "slices": None}
     store.write_json(folder / FILE, told)
@@ -229,7 +231,8 @@ def test_what_was_found_of_networks_is_in_the_page_of_their_run(records, pages, 
     cells = [
         re.sub(r"<[^>]*>", "", cell).strip() for cell in re.findall(r"<t[dh] ?[^>]*>.*?</t[dh]>|<th.*?</th>", section)
     ]
-    for row in (["7", "0.125", "31.5", "−0.75", "≥ 4", "undecided"], ["straight line", "0.5", "0.25", "2"]):
+    ends = [["7", "0.125", "31.5", lowest, "≥ 4", "undecided"] for lowest in ("−0.75", "0")]
+    for row in (*ends, ["straight line", "0.5", "0.25", "2"]):
         assert any(cells[k : k + len(row)] == row for k in range(len(cells))), row
     assert section.count('<img src="data:image/svg+xml;base64,') == 1
     assert '<a href="#the-networks">' in text
