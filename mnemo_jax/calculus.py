@@ -129,10 +129,9 @@ def _shape(loss: Loss, x: jax.ShapeDtypeStruct, args: Args, name: str) -> Any:
     except jax.errors.JAXTypeError as error:
         raise UserError(f"loss: {name!r} is not a pure JAX function: {_first_line(error)}") from error
     except Exception as error:  # whatever a user's function raises is the user's to read, in one line
-        words = _first_line(error).removesuffix(" (normalize_indices=True)")
         told = isinstance(error, IndexError) and loss.unravel is None
         point = f"; a point has shape {x.shape}" if told else ""
-        raise UserError(f"loss: {name!r} fails: {type(error).__name__}: {words}{point}") from error
+        raise UserError(f"loss: {name!r} fails: {type(error).__name__}: {_first_line(error)}{point}") from error
     return out
 
 
@@ -170,7 +169,8 @@ def check_scalar(key: str, function: Callable[..., Any], *example: Any) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
+    """Return an error's first line, without what jax says there of its own settings."""
+    return str(error).strip().split("\n", 1)[0].removesuffix(" (normalize_indices=True)")
 
 
 def _cast(key: str, value: Any, dtype: Any) -> Array:

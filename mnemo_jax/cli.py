@@ -309,14 +309,14 @@ def list_(
 @guarded
 def show(run: Run, json_: Json = False, top: Top = None) -> None:
     """Print what a run, a search, a sweep or a comparison found."""
-    from mnemo_jax import store, terminal_several
-    from mnemo_jax.found import opened
+    from mnemo_jax import terminal_several
+    from mnemo_jax.found import opened, several
 
-    for name, tell in terminal_several.TABLES.items():
-        if (run / name).exists():
-            told = store.read_json(run / name) | {"folder": str(run)}
-            return _print(told) if json_ else tell(told)
-    return _shown(opened(run), json_, top)
+    if found := several(run):
+        name, told = found
+        _print(told) if json_ else terminal_several.TABLES[name](told)
+    else:
+        _shown(opened(run), json_, top)
 
 
 @app.command()

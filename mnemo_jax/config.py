@@ -236,8 +236,9 @@ def sentence(error: ValidationError, made: Any = None) -> str:
     path = _path(first["loc"], first["type"] in UNKNOWN)
     key = ".".join(path) or "config"
     if first["type"] in UNKNOWN:
-        known = _keys(path[:-1], first["loc"], made or schema())
-        inside = _tables_with(key, known) if made is None and len(path) == 1 else []
+        words = made or schema()
+        known = _keys(path[:-1], first["loc"], words)
+        inside = _tables_with(key, known, words) if made is None and len(path) == 1 else []
         if inside and not difflib.get_close_matches(key, known, cutoff=CLOSE):
             return f"{key}: unknown key; did you mean {' or '.join(map(repr, inside))}?"
         return f"{key}: unknown key{did_you_mean(path[-1], known)}"
@@ -247,11 +248,10 @@ def sentence(error: ValidationError, made: Any = None) -> str:
     return f"{key}: {reason(first)}"
 
 
-def _tables_with(key: str, tables: Sequence[str]) -> list[str]:
+def _tables_with(key: str, tables: Sequence[str], made: Any) -> list[str]:
     """Return a key at the top of a config as it is called in the tables that it may belong to."""
     from mnemo_jax import optimizers
 
-    made = schema()
     found = [table for table in tables if any(key in _keys([table], (kind,), made) for kind in KINDS)]
     if any(key in optimizers.arguments(name) for name in optimizers.factories()):
         found.insert(0, "optimizer")

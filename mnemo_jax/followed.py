@@ -68,9 +68,9 @@ Part = tuple[Ends, StallLog, int]
 
 def send(prepared: Prepared, number: int) -> list[Future[Part]]:
     """Send a block of starts to the devices, an equal part to each; returns at once."""
-    plan = prepared.plan
-    first, size, part = _extent(prepared, number)
-    root = root_of(plan.seed)
+    plan, root = prepared.plan, root_of(prepared.plan.seed)
+    first, part = number * plan.block, part_size(plan, prepared.devices)
+    size = min(plan.block, plan.count - first)
 
     def work(k: int, device: jax.Device) -> Part:
         own, start = min(max(size - k * part, 0), part), first + k * part
@@ -104,13 +104,6 @@ def _in_steps(ends: Ends, log: StallLog, every: int) -> tuple[Ends, StallLog]:
         ),
         log._replace(entry=log.entry * every, length=log.length * every),
     )
-
-
-def _extent(prepared: Prepared, number: int) -> tuple[int, int, int]:
-    """Return a block's first start, its number of starts, and the size of the part that each device takes."""
-    plan = prepared.plan
-    first = number * plan.block
-    return first, min(plan.block, plan.count - first), part_size(plan, prepared.devices)
 
 
 def descend_block(prepared: Prepared, number: int) -> tuple[Block, int, int]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from mnemo_jax import journal, store
 from mnemo_jax.catalogue import Table
 from mnemo_jax.errors import UserError
+from mnemo_jax.newest import SEVERAL, unfinished
 from mnemo_jax.record import Record, load
 from mnemo_jax.tables import KINDS, TOP, dust, listed, points_of
 
@@ -109,3 +110,17 @@ def opened(folder: Path) -> Record | CriticalPoints:
         UserError: as by `load`.
     """
     return CriticalPoints(folder) if is_search(folder) else load(folder)
+
+
+def several(folder: Path) -> tuple[str, dict[str, Any]] | None:
+    """Return the file with the table of a sweep's or a comparison's folder, and the table; None for other folders.
+
+    Raises:
+        UserError: it is unfinished.
+    """
+    for name in SEVERAL:
+        if (folder / name).exists():
+            return name, store.read_json(folder / name) | {"folder": str(folder)}
+    if unfinished(folder):
+        raise UserError(f"{folder}: is an unfinished sweep or comparison; run its config again to go on")
+    return None

@@ -6,8 +6,9 @@ from pathlib import Path
 from mnemo_jax import journal
 
 RUNS = Path("runs")  # where records are written and looked for unless told otherwise
-SEVERAL = {"sweep.json": "sweep", "compare.json": "comparison", "verdicts.json": "claims"}
-"""What folders of several records are, by the file that has the table of all."""
+SEVERAL = {"sweep.json": "sweep", "compare.json": "comparison"}
+"""What folders of several runs are, by the file that has the table of all."""
+VERDICTS = "verdicts.json"  # of a folder of claims
 
 
 def candidates(path: Path) -> list[Path]:
@@ -24,5 +25,11 @@ def candidates(path: Path) -> list[Path]:
 
 def written(folder: Path) -> float:
     """Return when a record was last written to, in seconds since 1970; figures and pages of it do not count."""
-    files = [folder / name for name in (journal.NAME, *SEVERAL)]
+    files = [folder / name for name in (journal.NAME, *SEVERAL, VERDICTS)]
     return next((file for file in files if file.exists()), folder).stat().st_mtime
+
+
+def unfinished(folder: Path) -> str | None:
+    """Return the file that a folder of several runs has yet to receive, by the folder's name; None for others."""
+    own = [name for name in SEVERAL if f"-{Path(name).stem}-" in folder.name]
+    return own[0] if own and any(folder.glob("*/provenance.json")) else None

@@ -26,7 +26,7 @@ def folder_of(plan: Plan, out: Path, fresh: bool) -> Path:
     return names[-1]
 
 
-def begin(plan: Plan, folder: Path, devices: Devices) -> None:
+def _begin(plan: Plan, folder: Path, devices: Devices) -> None:
     """Write config and provenance, or check that the record there can be gone on with.
 
     Raises:
@@ -60,9 +60,13 @@ def begin(plan: Plan, folder: Path, devices: Devices) -> None:
 
 @contextmanager
 def begun(plan: Plan, folder: Path, devices: Devices) -> Iterator[None]:
-    """Begin a record or go on with one (see `begin`); a new one for which nothing can be computed is taken away."""
+    """Begin a record or go on with one; a new one for which nothing can be computed is taken away.
+
+    Raises:
+        UserError: what is there was begun by another version, precision or kind of device.
+    """
     new = not (folder / "provenance.json").exists()
-    begin(plan, folder, devices)
+    _begin(plan, folder, devices)
     try:
         yield
     except UserError:

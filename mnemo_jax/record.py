@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from mnemo_jax import journal, store
 from mnemo_jax.catalogue import Table
 from mnemo_jax.errors import UserError, did_you_mean
-from mnemo_jax.newest import SEVERAL
+from mnemo_jax.newest import SEVERAL, VERDICTS
 from mnemo_jax.tables import KINDS, TOP, dust, listed, points_of, tidy
 
 
@@ -281,7 +281,7 @@ def _instead(folder: Path) -> str:
     """Return what a path is that is not the folder of a run."""
     if folder.is_file():
         return "is a file; `mnemo run` carries out a config, and prints the folder of its record"
-    if (folder / "verdicts.json").exists():
+    if (folder / VERDICTS).exists():
         return "is a folder of claims, which its report.html shows"
     if any((folder / name).exists() for name in SEVERAL):
         return "is a folder of several runs; `mnemo show` and `mnemo figures` tell of them together"

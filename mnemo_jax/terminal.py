@@ -25,7 +25,7 @@ MOST = 0.5  # of the starts, above which an outcome that says nothing of minima 
 WIDE = 6  # coordinates shown, half as many in a narrow terminal
 DOUBT = 1e-3  # chance below which an imbalance among members of an orbit is told to be none
 NARROW = 100  # columns of a terminal
-SHORT = 32  # letters of a box
+BOX = 32  # letters of a box
 SPARE = ("smallest eigenvalue", "steps")  # columns of the table of points that a narrow terminal does without
 
 # Into a file or a pipe tables keep their natural width.
@@ -373,7 +373,7 @@ def _number(value: float | None, spec: str) -> str:
 def losses(rows: Sequence[dict[str, Any]]) -> None:
     """Print the built-in losses."""
     names = ["name", "formula", "arguments", "box", "learning rate"]
-    told = [row | {"box": _short(row["box"]), "learning rate": _rate(row)} for row in rows]
+    told = [row | {"box": shortened(row["box"], BOX), "learning rate": _rate(row)} for row in rows]
     out.print(fitted("", told, names, ("box", "arguments"), names, folding="formula"))
 
 
@@ -387,9 +387,9 @@ def _rate(row: Mapping[str, Any]) -> str:
     return "" if row["learning_rate"] is None else f"{row['learning_rate']:.4g}"
 
 
-def _short(text: str) -> str:
-    """Return a text's beginning, for tables."""
-    return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many letters, for tables."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def tuned(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,7 +1,6 @@
 """What a person sees of a folder of records: a row for each, with what tells it from the others."""
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 
 from mnemo_jax import store
 from mnemo_jax.errors import UserError
-from mnemo_jax.newest import SEVERAL, written
-from mnemo_jax.terminal import fitted, out
+from mnemo_jax.newest import SEVERAL, VERDICTS, unfinished, written
+from mnemo_jax.terminal import fitted, out, shortened
 
 SPARE = ("seed", "precision", "points", "loss", "what")  # columns that a narrow terminal does without
-LONGEST = 40  # letters of a loss
+LOSS = 40  # letters of a loss
 
 
 def show(folder: Path) -> None:
@@ -51,9 +50,9 @@ def _several(path: Path) -> dict[str, str] | None:
     """Return the row of a folder of several records, None for one that holds none."""
     parts = len(list(path.glob("*/provenance.json")))
     state = f"done, {parts} run{'' if parts == 1 else 's'}" if parts else "done"
-    what = next((word for name, word in SEVERAL.items() if (path / name).exists()), None)
-    if what is None and parts and (begun := re.search("-(sweep|compare)-", path.name)):
-        what, state = SEVERAL[f"{begun[1]}.json"], "unfinished"
+    what = next((word for name, word in (*SEVERAL.items(), (VERDICTS, "claims")) if (path / name).exists()), None)
+    if what is None and (begun := unfinished(path)):
+        what, state = SEVERAL[begun], "unfinished"
     if what is None:
         return None
     return {"run": str(path), "what": what, "state": state, "written (UTC)": _day(path)}
@@ -66,8 +65,7 @@ def _day(path: Path) -> str:
 def _loss(table: Mapping[str, Any]) -> str:
     """Return a loss's name, expression or function; a built-in one is a function in records made in Python."""
     told = str(next((table[key] for key in ("name", "expression", "path", "function") if table.get(key)), ""))
-    told = told.removeprefix("mnemo_jax.losses.").removesuffix(":loss")
-    return told if len(told) <= LONGEST else f"{told[: LONGEST - 1]}…"
+    return shortened(told.removeprefix("mnemo_jax.losses.").removesuffix(":loss"), LOSS)
 
 
 def _optimizer(table: Mapping[str, Any]) -> str:

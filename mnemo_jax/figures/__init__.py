@@ -6,8 +6,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from mnemo_jax import store
-from mnemo_jax.errors import UserError
 from mnemo_jax.escapes import is_escape
 from mnemo_jax.figures import (
     basins,
@@ -34,7 +32,7 @@ from mnemo_jax.figures import (
     tree,
     ways,
 )
-from mnemo_jax.found import CriticalPoints
+from mnemo_jax.found import CriticalPoints, several
 from mnemo_jax.record import Record
 from mnemo_jax.run_boundary import Boundary
 
@@ -76,13 +74,11 @@ def draw_several(folder: Path) -> list[Path] | None:
     Raises:
         UserError: it is unfinished.
     """
-    for name, figures in SEVERAL.items():
-        if (folder / name).exists():
-            told = store.read_json(folder / name) | {"folder": str(folder)}
-            return _saved(((name, figure_of(told)) for name, figure_of in figures.items()), folder / "figures")
-    if ("-sweep-" in folder.name or "-compare-" in folder.name) and any(folder.glob("*/provenance.json")):
-        raise UserError(f"{folder}: is an unfinished sweep or comparison; run its config again to go on")
-    return None
+    found = several(folder)
+    if found is None:
+        return None
+    name, told = found
+    return _saved(((stem, figure_of(told)) for stem, figure_of in SEVERAL[name].items()), folder / "figures")
 
 
 def draw(record: Record, folder: Path | None = None) -> list[Path]:

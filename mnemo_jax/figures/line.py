@@ -18,9 +18,9 @@ FEW = 200  # random starts below which each is drawn as a stroke
 def curve(record: Record) -> Figure | None:
     """Draw the loss over the box, its critical points by kind, and below the label each start reached.
 
-    Critical points are those that descents met, numbers beside them their labels. They are in ink, as colours are
-    labels here. Starts without a label (not
-    converged, or at no point of the catalogue) are grey. None for other dimensions.
+    Critical points are those that descents met, numbers beside them their labels; they are in ink, as colours are
+    labels here. Starts without a label (not converged, or at no point of the catalogue) are grey. None for other
+    dimensions.
     """
     if record.config["loss"]["dim"] != 1:
         return None

@@ -108,15 +108,15 @@ def page_named(
 
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write the figure as SVG and PNG, see `drawn`."""
-    written = [stem.with_name(stem.name + suffix) for suffix in (".svg", ".png")]
-    for path in written:
-        store.write_bytes(path, drawn(figure, ".svg" if path.suffix == ".svg" else ".png"))
-    return written
+    written = {stem.with_name(stem.name + suffix): suffix for suffix in (".svg", ".png")}
+    for path, suffix in written.items():
+        store.write_bytes(path, drawn(figure, suffix))
+    return list(written)
 
 
 @styled
-def drawn(figure: Figure, suffix: Literal[".svg", ".png"]) -> bytes:
-    """Return the figure as SVG, which holds images as they are, or PNG; equal figures give equal bytes."""
+def drawn(figure: Figure, suffix: str) -> bytes:
+    """Return the figure as ``.svg``, which holds images as they are, or ``.png``; equal figures give equal bytes."""
     buffer = io.BytesIO()
     if suffix == ".svg":
         FigureCanvasSVG(figure).print_figure(buffer, format="svg", dpi=DPI, metadata={"Date": None})

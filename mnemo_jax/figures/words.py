@@ -98,10 +98,8 @@ def unknown(record: Results, colour: str = "Grey") -> str:
     if not finite.any():
         return "The loss is finite at no point of the picture."
     broken = not finite.all() and finite.ndim > 1
-    flat = (
-        f"The loss is {number(loss[finite][0])} at all other points of the picture." if not np.ptp(loss[finite]) else ""
-    )
-    flat = flat if broken else flat.replace("other ", "")
+    height = "" if np.ptp(loss[finite]) else number(loss[finite][0])
+    flat = f"The loss is {height} at all {'other ' if broken else ''}points of the picture." if height else ""
     return sentences(f"{colour}: the loss is not finite." if broken else "", flat)
 
 
